@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from estamp.certificate_algorithms import public_key
 from estamp.certificate_memory import load_certificate
 from estamp.container import MEDIA_TYPE, Entry
 from estamp.errors import ContainerError, SignatureError
@@ -228,7 +229,7 @@ def verify_value(fields: SignatureFields) -> None:
     certificate = fields.certificate
     properties = signed_properties(fields.references, certificate.public_bytes(Encoding.DER), fields.signing_time)
     info = signed_info(fields.references, properties, algorithm_of(certificate)).encode()
-    key = certificate.public_key()
+    key = public_key(certificate)
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
             if len(fields.value) != 2 * _COORDINATE:
@@ -244,8 +245,11 @@ def verify_value(fields: SignatureFields) -> None:
 
 
 def algorithm_of(certificate: x509.Certificate) -> str:
-    """The XML-DSig algorithm that goes with a certificate's key; raises SignatureError for a key off the list."""
-    key = certificate.public_key()
+    """The XML-DSig algorithm that goes with a certificate's key.
+
+    Raises SignatureError or CertificateError (``unsupported-algorithm``) for a key off the list.
+    """
+    key = public_key(certificate)
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         return _ECDSA
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:

@@ -34,6 +34,7 @@ class Listener:
     `name` is for people and logs; `setting` is the settings key that moves the port, named when it is busy. Port 0
     takes any free port (see `address`). `keep_alive_seconds` is how long an idle connection is kept; clients give up
     theirs earlier. `closes_last` is for the management listener: it keeps answering while the others drain.
+    `date_header` says whether each answer gets a Date; without, the application sets its own.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Listener:
         limits: Limits = _NO_LIMITS_SET,
         keep_alive_seconds: float = 75.0,
         closes_last: bool = False,
+        date_header: bool = True,
     ) -> None:
         self.app = app
         self.host = host
@@ -58,6 +60,7 @@ class Listener:
         self.limits = limits
         self.keep_alive_seconds = keep_alive_seconds
         self.closes_last = closes_last
+        self.date_header = date_header
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -184,7 +187,8 @@ class Listener:
 
     def _tick(self) -> None:
         # One look at all connections, instead of a timer per request, keeps the limits off the message path.
-        self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+        if self.date_header:
+            self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
         now = asyncio.get_running_loop().time()
         for protocol in self._protocols():
             protocol.end_if_overdue(now)

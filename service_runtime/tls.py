@@ -4,6 +4,7 @@ A resumed session would present its peer's certificate without a new check of th
 are used. Trust is what the caller names: the system's certificate authorities are never loaded.
 """
 
+import hashlib
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,6 +107,23 @@ def registered_clients_context(identity: Identity, certificates: Sequence[x509.C
 def trust(context: ssl.SSLContext, certificates: Sequence[x509.Certificate]) -> None:
     """Let new connections of a context in use trust these certificates too. Trust cannot be taken back here."""
     _trust(context, certificates)
+
+
+def pin(context: ssl.SSLContext, fingerprints: frozenset[str]) -> None:
+    """Let a client's context accept only servers whose certificate has one of these SHA-256 fingerprints (hex).
+
+    It is compared as the last step of the handshake, before the first byte of a message can leave; another certificate
+    ends it with ssl.SSLCertVerificationError. For contexts used with asyncio.
+    """
+
+    class PinnedObject(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            shown = self.getpeercert(binary_form=True) or b""
+            if hashlib.sha256(shown).hexdigest() not in fingerprints:
+                raise ssl.SSLCertVerificationError("the server showed another certificate than the one expected")
+
+    context.sslobject_class = PinnedObject
 
 
 def load_certificates(path: Path) -> list[x509.Certificate]:

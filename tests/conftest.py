@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.running_instance import instance, own_instance
+
+__all__ = ["instance", "own_instance"]
+
 PROXY_SETTINGS = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 

@@ -57,7 +57,7 @@ class SigningSettings(Settings):
     key: SettingsPath
     passphrase_file: SettingsPath | None = None
     passphrase_variable: str | None = None
-    enclose_chain: bool = False
+    enclose_chain: bool = True
 
 
 class TokenSettings(Settings):

@@ -1,0 +1,56 @@
+"""Which headers a gateway passes on, sets and drops (X-Road's REST protocol; docs/reference/wire.md)."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from estamp.message import Headers
+
+NEVER_PASSED_ON: Final = frozenset(
+    {
+        "transfer-encoding",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "connection",
+        "user-agent",
+        "host",
+        "content-length",
+        "server",
+        "expect",
+    }
+)
+"""Headers (lower case) that concern one connection, or one program, and so neither side passes on."""
+
+SET_ON_ANSWERS: Final = frozenset(
+    {
+        "x-road-id",
+        "x-road-client",
+        "x-road-service",
+        "x-road-request-id",
+        "x-road-request-hash",
+        "x-road-error",
+    }
+)
+"""Headers (lower case) of an answer that only gateways set; a service's own are dropped."""
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+def passed_on(headers: RawHeaders, dropped: frozenset[str] = frozenset()) -> Headers:
+    """The headers that go on, in order, as text (Latin-1), without those of NEVER_PASSED_ON and ``dropped``."""
+    result: list[tuple[str, str]] = []
+    for raw_name, raw_value in headers:
+        name = raw_name.decode("latin-1")
+        lower = name.lower()
+        if lower not in NEVER_PASSED_ON and lower not in dropped:
+            result.append((name, raw_value.decode("latin-1").strip(" \t")))
+    return tuple(result)
+
+
+def to_raw(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI wants them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]

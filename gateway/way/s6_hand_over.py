@@ -1,0 +1,92 @@
+"""Step 6, at the consumer gateway: the answer is verified, tied to its request and committed before anyone sees it."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from estamp.certificates import fingerprint
+from estamp.message import AnswerHead, Direction, request_hash
+from estamp.verification import Policy, verify
+from gateway.errors import QueryLogError
+from gateway.faults import ERROR_HEADER, Fault, Place
+from gateway.log_entries import Direction as LogDirection
+from gateway.log_entries import LogEntry, Side
+from gateway.parts import Parts
+from gateway.way.s1_accept import Call
+from gateway.way.s2_send import Sent
+
+_HERE = Place.CONSUMER
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verified answer, committed to the query log."""
+
+    head: AnswerHead
+    body: bytes | None
+
+
+async def hand_over(call: Call, sent: Sent, parts: Parts) -> Answer:
+    """Verify, commit and return the answer; raises Fault, with ``linked_entry`` and ``digest`` of what was refused."""
+    try:
+        return await _checked(call, sent, parts)
+    except Fault as fault:
+        fault.linked_entry = sent.entry_id
+        fault.digest = hashlib.sha256(sent.answer).hexdigest()
+        fault.detail = call.request_id
+        raise
+
+
+async def _checked(call: Call, sent: Sent, parts: Parts) -> Answer:
+    # The newest catalogue, not the one by which the request was sent: it may have been suspended since.
+    catalogue = parts.catalogue.current(_HERE)
+    tolerance = timedelta(seconds=parts.settings.time.tolerance_seconds)
+    policy = Policy(datetime.now(UTC), live=True, tolerance=tolerance)
+    verdict = verify(sent.answer, parts.anchor, policy, catalogue)
+    if not verdict.valid:
+        raise Fault.of_verdict(verdict, _HERE)
+    found = verdict.findings
+    assert found.signer is not None
+    assert found.certificate is not None
+    if found.direction is not Direction.ANSWER or not isinstance(found.head, AnswerHead):
+        raise Fault("answer-inconsistent", "The container holds a request.", _HERE)
+    if str(found.signer.server) != sent.server.id or found.signer.member != call.service.provider.member:
+        raise Fault(
+            "answer-other-signer",
+            f"Signed by {found.signer.member} on {found.signer.server}, not by the provider on {sent.server.id}.",
+            _HERE,
+        )
+    expected = {
+        "X-Road-Id": call.message_id,
+        "X-Road-Client": str(call.client),
+        "X-Road-Service": str(call.service),
+        "X-Road-Request-Id": call.request_id,
+        "X-Road-Request-Hash": request_hash(call.head_bytes, call.body),
+    }
+    for name, value in expected.items():
+        if found.head.get(name) != value:
+            raise Fault("answer-inconsistent", f"The answer's {name} is not that of the request.", _HERE)
+    entry = LogEntry(
+        at=datetime.now(UTC),
+        instance=call.client.instance,
+        side=Side.CONSUMER,
+        direction=LogDirection.ANSWER,
+        client=str(call.client),
+        service=str(call.service),
+        message_id=call.message_id,
+        request_id=call.request_id,
+        security_server=str(parts.identity.server),
+        peer_server=sent.server.id,
+        signer_fingerprint=fingerprint(found.certificate),
+        container=sent.answer,
+        user_id=call.head.get("x-road-userid"),
+        issue=call.head.get("x-road-issue"),
+        represented_party=call.head.get("x-road-represented-party"),
+        status_code=found.head.status,
+        fault_type=found.head.get(ERROR_HEADER),
+    )
+    try:
+        await parts.log.record_answer(entry)
+    except QueryLogError as error:
+        raise Fault.of_log(error, _HERE) from None
+    return Answer(found.head, found.body)
