@@ -163,13 +163,13 @@ def _good(answer: StatusAnswer | None) -> StatusAnswer:
     if answer.status is CertificateStatus.REVOKED:
         raise StampingError(
             "certificate-revoked",
-            "This gateway's signing certificate is revoked.",
+            "The certificate that this process stamps with is revoked.",
             "Ask the central administrator; a new certificate is needed before anything can be stamped.",
         )
     if answer.status is not CertificateStatus.GOOD:
         raise StampingError(
             "certificate-unknown",
-            "The status responder does not know this gateway's signing certificate.",
+            "The status responder does not know the certificate that this process stamps with.",
             "See that the responder's feed is current, and that this registry issued the certificate.",
         )
     return answer

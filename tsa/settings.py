@@ -49,7 +49,7 @@ class SigningSettings(Settings):
     """What tokens are signed with.
 
     ``certificate`` is PEM: the authority's certificate first, then, if any, those above it. ``enclose_chain`` puts
-    these others into each token too, for readers who do not have them; an e-stamp holds the issuing CA's already.
+    these others into each token too, so that a token proves itself; a catalogue holds them nowhere else.
     The passphrase of an encrypted key comes from a file (mode 0600) or from the environment variable that is named.
     """
 

@@ -1,0 +1,1 @@
+"""The registry database's schema, as alembic revisions."""

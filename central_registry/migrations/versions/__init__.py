@@ -1,0 +1,1 @@
+"""One module per revision of the registry's schema; each names the revision that it follows."""
