@@ -110,7 +110,7 @@ class Fault(GatewayError):
         try:
             told = json.loads(body)
             fault_type, reason = str(told["type"]), str(told["reason"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
         if not _TYPE.fullmatch(fault_type) or not _REASON.fullmatch(reason):
             return None

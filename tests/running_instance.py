@@ -123,7 +123,9 @@ class RunningInstance:
 
     def registry(self, command: str, *arguments: str | Path) -> str:
         """`xacbe registry COMMAND … --config` of this instance."""
-        return self.xacbe("registry", *command.split(), "--config", self.folder / "registry" / "registry.toml", *arguments)
+        return self.xacbe(
+            "registry", *command.split(), "--config", self.folder / "registry" / "registry.toml", *arguments
+        )
 
     def apply(self, gateway: str, text: str) -> None:
         """`xacbe gateway apply`: the gateway's whole services, rights and information systems from now on."""
