@@ -13,7 +13,7 @@ _XML_TYPES = ("text/xml", "application/xml", "text/*")
 
 
 async def send_answer(send: Any, status: int, headers: Headers, body: bytes | None) -> None:
-    """Send an answer; without a body none is announced either. A service's own Date stays, else there is one of ours."""
+    """Send an answer; without a body none is announced either. A service's own Date stays, else ours is set."""
     raw = to_raw(headers)
     if not any(name.lower() == b"date" for name, _ in raw):
         raw.append((b"date", formatdate(usegmt=True).encode()))

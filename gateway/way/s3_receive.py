@@ -103,6 +103,11 @@ def examine(container: bytes, peer: Server, catalogue: Catalogue, parts: Parts) 
     this = catalogue.server(parts.identity.server)
     if this is None or str(provider) not in this.clients or provider.member not in parts.identity.signers:
         raise Fault("provider-not-hosted", f"{provider} is not hosted on this gateway.", _HERE)
+    member = catalogue.member(provider.member)
+    if this.suspended or member is None or member.suspended:
+        # The consumer would refuse our answer; the service must not be called for it.
+        reason = "server-suspended" if this.suspended else "member-suspended"
+        raise Fault(reason, f"{this.id if this.suspended else provider.member} is suspended.", _HERE)
     wanted = found.head.get("x-road-security-server")
     if wanted is not None and wanted != str(parts.identity.server):
         raise Fault("server-not-this", f"The request is for {wanted}.", _HERE)

@@ -6,7 +6,7 @@ import pytest
 
 from estamp.message import AnswerHead
 from estamp.verification import Policy, verify
-from gateway.query_log import Side
+from gateway.log_entries import Side
 from tests.running_instance import CLIENT, CONSUMER, PROVIDER, SERVICE, WITHOUT_RIGHT, RunningInstance
 
 
