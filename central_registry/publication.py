@@ -28,7 +28,7 @@ from service_runtime.health import CheckResult
 LOOK_EVERY = 0.2
 """Seconds between two looks at the revision; with the stamping itself, a change is out well within a second."""
 
-FIRST_RETRY, LONGEST_RETRY = 1.0, 5.0
+FIRST_RETRY, LONGEST_RETRY = 0.25, 5.0
 """Seconds to wait after a failed attempt: at first, and at most, doubling in between."""
 
 _log = structlog.get_logger("publication")

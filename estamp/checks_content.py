@@ -43,7 +43,7 @@ def check_message_entries(reading: Reading) -> str:
     for direction in Direction:
         if names in ([direction.head_entry], [direction.head_entry, BODY_ENTRY]):
             reading.direction = direction
-            return f"A {direction} {'with' if len(names) > 1 else 'without'} body."
+            return f"One {direction}, {'with' if len(names) > 1 else 'without'} a body."
     raise ContainerError("container-malformed", f"A message holds one head and perhaps a body, not {names}.")
 
 

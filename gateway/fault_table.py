@@ -27,7 +27,7 @@ class Row:
 _REQUEST: Final = (
     Row("method-unsupported", "InvalidHttpMethod", "Use one of DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, TRACE.", client=True),
     Row("version-unsupported", "InvalidProtocolVersion", "Begin the path with /r1/.", client=True),
-    Row("path-malformed", "BadRequest", "Use /r1/instance/class/member/subsystem/service[/path].", client=True),
+    Row("path-malformed", "BadRequest", "Use /r1/instance/class/member/subsystem/service[/path]; evidence is at /asic and /verificationconf.", client=True),
     Row("path-escapes", "BadRequest", "Remove . and .. pieces, backslashes and control characters from the path.", client=True),
     Row("identifier-malformed", "InvalidClientIdentifier", "Write identifiers as instance/class/member[/subsystem].", client=True),
     Row("client-missing", "MissingHeader", "Send X-Road-Client: instance/class/member/subsystem.", client=True),
@@ -35,7 +35,6 @@ _REQUEST: Final = (
     Row("header-malformed", "InvalidRequest", "Correct the header that the message names.", client=True),
     Row("body-too-large", "InvalidBody", "Send a smaller body, or ask the gateway's administrator for a higher limit.", client=True),
     Row("body-incomplete", "InvalidBody", "Send the whole body that the head announced.", retryable=True, client=True),
-    Row("not-found", "NotFound", "Calls begin with /r1/; evidence is at /asic and /verificationconf.", client=True),
     Row("gateway-busy", "NetworkError", "Too many calls are under way; try again in a moment.", retryable=True),
     Row("certificate-not-registered", "SslAuthenticationFailed", "Have the information system's certificate registered (xacbe gateway apply)."),
     Row("client-not-allowed", "SslAuthenticationFailed", "Register this certificate for that client, or name another client."),
@@ -60,7 +59,7 @@ _STAMPING: Final = (
     Row("timestamping-failed", "LoggingFailed.TimestamperFailed", "Check that the TSA runs and can be reached; nothing was sent.", retryable=True),
     Row("status-unavailable", "CannotCreateSignature", "Check that the status responder runs and can be reached; nothing was sent.", retryable=True),
     Row("log-unavailable", "LoggingFailed", "Check the gateway's disk and database; traffic resumes by itself.", retryable=True),
-    Row("internal-error", "InternalError", "Give the administrator the detail; it stands in the gateway's log.", retryable=True),
+    Row("internal-error", "InternalError", "Give the administrator the detail, which stands in the gateway's log. The service may have been called: ask the provider before repeating."),
 )  # fmt: skip
 
 _SENDING: Final = (

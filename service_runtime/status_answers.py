@@ -47,7 +47,7 @@ class StatusAnswers:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, folder: Path, *, timeout: float = 5.0, retry_after: float = 1.0
+        self, session: aiohttp.ClientSession, folder: Path, *, timeout: float = 5.0, retry_after: float = 0.25
     ) -> None:
         self._session = session
         self._folder = folder
