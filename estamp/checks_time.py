@@ -11,7 +11,7 @@ from estamp import certificate_memory
 from estamp.certificate_memory import fingerprint, instance_of, kind_of, load_certificate
 from estamp.certificates import Kind
 from estamp.errors import CertificateError, SignatureError, StatusError, TimestampError
-from estamp.reading import Reading, iso
+from estamp.reading import NotChecked, Reading, iso
 from estamp.signature import signature_value_element
 from estamp.status import EIGHT_HOURS, CertificateStatus, read_answer
 from estamp.timestamp import read_token
@@ -61,16 +61,29 @@ def check_signing_time(reading: Reading) -> str:
 
 
 def check_clock(reading: Reading) -> str:
-    """Judge the signing time by the verifier's clock."""
+    """Judge the signing time by the receiver's clock; live traffic only."""
     policy, signed_at = reading.policy, reading.signature.signing_time
-    if policy.live and abs(signed_at - policy.at) > policy.tolerance:
+    if not policy.live:
+        raise NotChecked("This is evidence: it may be of any age.")
+    if abs(signed_at - policy.at) > policy.tolerance:
         raise SignatureError(
             "signing-time-off-clock",
             f"Signed at {iso(signed_at)}, more than {policy.tolerance} from the receiver's clock, {iso(policy.at)}.",
         )
-    if reading.stamped_at - policy.at > policy.tolerance:
+    return "The signing time fits the receiver's clock."
+
+
+def check_past(reading: Reading) -> str:
+    """See that neither timestamp nor status answer lies ahead of the verifier's clock."""
+    assert reading.status is not None
+    latest = reading.policy.at + reading.policy.tolerance
+    if reading.stamped_at > latest:
         raise SignatureError("timestamp-in-future", f"Timestamped at {iso(reading.stamped_at)}, which is yet to come.")
-    return "The signing time fits the receiver's clock." if policy.live else "The timestamp lies in the past."
+    if reading.status.produced_at > latest:
+        raise StatusError(
+            "status-in-future", f"The status answer is of {iso(reading.status.produced_at)}, which is yet to come."
+        )
+    return "Timestamp and status answer lie in the past."
 
 
 def check_chain(reading: Reading) -> str:
@@ -82,6 +95,8 @@ def check_chain(reading: Reading) -> str:
         raise SignatureError(
             "signature-malformed", "The kept certificates are not the issuing CA's and the status responder's."
         )
+    if reading.direction is not None and issuer == reading.anchor.root:
+        raise CertificateError("certificate-chain", "Signing certificates are issued by an issuing CA, never the root.")
     reading.issuing = issuer
     catalogue = reading.catalogue
     if catalogue is not None and fingerprint(issuer) not in catalogue.certification_authority_fingerprints:

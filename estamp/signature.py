@@ -35,6 +35,9 @@ SIGNATURE_ENTRY: Final = "META-INF/signatures0.xml"
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 """A key that can sign messages: ECDSA P-256 (the default) or RSA of at least 2048 bits."""
 
+MAX_DOCUMENT: Final = 64 * 1024
+"""Largest signature document, in bytes; one with RSA keys and certificates of 4096 bits takes 20 KB."""
+
 _DS = "http://www.w3.org/2000/09/xmldsig#"
 _XADES = "http://uri.etsi.org/01903/v1.3.2#"
 _ASIC = "http://uri.etsi.org/02918/v1.2.1#"
@@ -187,6 +190,8 @@ def read_signature(document: bytes) -> SignatureFields:
     The patterns only find where fields may stand; it is the comparison that decides. Raises SignatureError
     (``signature-malformed``) for any document that :func:`write_signature` would not have written.
     """
+    if len(document) > MAX_DOCUMENT:
+        raise _malformed(f"it has {len(document)} bytes; at most {MAX_DOCUMENT} are allowed")
     names = [match.decode() for match in _REFERENCE_FIELD.findall(document)]
     digests = _REFERENCE_DIGEST.findall(document)
     media_types = [match.decode("latin-1") for match in _MIME_TYPE.findall(document)]

@@ -33,6 +33,7 @@ from estamp.checks_time import (
     check_chain,
     check_clock,
     check_eight_hours,
+    check_past,
     check_signing_time,
     check_status,
     check_status_responder,
@@ -114,16 +115,18 @@ _OPENING: Final[tuple[Step, ...]] = (
     ("manifest", check_manifest),
     ("content", check_content),
 )
-_TIME_AND_STATUS: Final[tuple[Step, ...]] = (
+_TIME: Final[tuple[Step, ...]] = (
     ("signature-value", check_signature_value),
     ("timestamp", check_timestamp),
     ("timestamp-authority", check_timestamp_authority),
     ("signing-time", check_signing_time),
-    ("clock", check_clock),
+)
+_STATUS: Final[tuple[Step, ...]] = (
     ("certificate-chain", check_chain),
     ("status", check_status),
     ("status-responder", check_status_responder),
     ("eight-hours", check_eight_hours),
+    ("past", check_past),
 )
 _MESSAGE_STEPS: Final[tuple[Step, ...]] = (
     ("container", check_container),
@@ -132,7 +135,9 @@ _MESSAGE_STEPS: Final[tuple[Step, ...]] = (
     ("head", check_head),
     ("signing-certificate", check_signing_certificate),
     ("signer-named", check_signer_named),
-    *_TIME_AND_STATUS,
+    *_TIME,
+    ("clock", check_clock),
+    *_STATUS,
     ("standing", check_standing),
 )
 _CATALOGUE_STEPS: Final[tuple[Step, ...]] = (
@@ -140,10 +145,7 @@ _CATALOGUE_STEPS: Final[tuple[Step, ...]] = (
     ("entries", check_catalogue_entries),
     *_OPENING,
     ("catalogue-signer", check_catalogue_certificate),
-    *_TIME_AND_STATUS[:4],
-    ("certificate-chain", check_chain),
-    ("status", check_status),
-    ("status-responder", check_status_responder),
-    ("eight-hours", check_eight_hours),
+    *_TIME,
+    *_STATUS,
     ("catalogue", check_catalogue_body),
 )

@@ -59,6 +59,7 @@ _STAMPING: Final = (
     Row("timestamping-failed", "LoggingFailed.TimestamperFailed", "Check that the TSA runs and can be reached; nothing was sent.", retryable=True),
     Row("status-unavailable", "CannotCreateSignature", "Check that the status responder runs and can be reached; nothing was sent.", retryable=True),
     Row("log-unavailable", "LoggingFailed", "Check the gateway's disk and database; traffic resumes by itself.", retryable=True),
+    Row("answer-not-logged", "LoggingFailed", "The service was called but its answer could not be logged; ask the provider before repeating."),
     Row("internal-error", "InternalError", "Give the administrator the detail, which stands in the gateway's log. The service may have been called: ask the provider before repeating."),
 )  # fmt: skip
 
@@ -133,6 +134,7 @@ _E_STAMP: Final = (
     Row("status-invalid", "CertValidation", _ADMINISTRATION),
     Row("status-other-certificate", "CertValidation", _ADMINISTRATION),
     Row("status-unauthorised-responder", "CertValidation", "Only status responders of the catalogue are believed."),
+    Row("status-in-future", "CertValidation", _CLOCKS),
     Row("status-too-far", "CertValidation", "Status and timestamp lie more than eight hours apart: the sender's status responder must be reached again."),
 )  # fmt: skip
 
