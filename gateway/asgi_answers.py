@@ -7,10 +7,6 @@ from estamp.message import Headers
 from gateway.faults import ERROR_HEADER, Fault
 from gateway.headers import to_raw
 
-_JSON = "application/json; charset=utf-8"
-_XML = "text/xml; charset=utf-8"
-_XML_TYPES = ("text/xml", "application/xml", "text/*")
-
 
 async def send_answer(send: Any, status: int, headers: Headers, body: bytes | None) -> None:
     """Send an answer; without a body none is announced either. A service's own Date stays, else ours is set."""
@@ -25,14 +21,6 @@ async def send_answer(send: Any, status: int, headers: Headers, body: bytes | No
 
 async def send_fault(scope: Any, send: Any, fault: Fault, *, to_peer: bool = False) -> None:
     """Tell a fault: to an information system as X-Road does (JSON, or XML if it asks for that); to a peer as JSON."""
-    headers: Headers = ((ERROR_HEADER, fault.type),)
-    if not to_peer and _wants_xml(scope):
-        await send_answer(send, fault.status, (("Content-Type", _XML), *headers), fault.to_xml())
-    else:
-        await send_answer(send, fault.status, (("Content-Type", _JSON), *headers), fault.to_json())
-
-
-def _wants_xml(scope: Any) -> bool:
-    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1").lower()
-    types = [each.partition(";")[0].strip() for each in accepted.split(",")]
-    return any(each in types for each in _XML_TYPES)
+    accept = [value.decode("latin-1") for name, value in scope["headers"] if name == b"accept" and not to_peer]
+    content_type, body = fault.told(accept)
+    await send_answer(send, fault.status, (("Content-Type", content_type), (ERROR_HEADER, fault.type)), body)

@@ -6,6 +6,7 @@ caller or a peer: an exception of another kind becomes ``internal-error`` with a
 
 import json
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, Self
 from xml.sax.saxutils import escape
@@ -21,6 +22,10 @@ _CLIENT_PROXY, _SERVER_PROXY = "Server.ClientProxy.", "Server.ServerProxy."
 _TYPE = re.compile(r"(Client|Server\.ClientProxy|Server\.ServerProxy)(\.[A-Za-z]{1,40}){1,3}")
 _REASON = re.compile(r"[a-z0-9-]{1,64}")
 _MAX_TEXT = 500
+_NO_MESSAGE = "The provider's gateway refused the call and did not say why."
+_NO_ADVICE = "Give the provider's administrator the reason and the detail."
+_JSON, _XML = "application/json; charset=utf-8", "text/xml; charset=utf-8"
+_XML_TYPES = frozenset({"text/xml", "application/xml", "text/*"})
 
 
 class Place(StrEnum):
@@ -57,6 +62,11 @@ class Fault(GatewayError):
     def status(self) -> int:
         """The HTTP status: X-Road knows two."""
         return 500 if self.type.startswith("Server.") else 400
+
+    def told(self, accept: Iterable[str]) -> tuple[str, bytes]:
+        """Content-Type and body for a caller with these Accept values: XML if they list that, else JSON."""
+        types = {each.partition(";")[0].strip().lower() for value in accept for each in value.split(",")}
+        return (_XML, self.to_xml()) if types & _XML_TYPES else (_JSON, self.to_json())
 
     def to_json(self) -> bytes:
         """The body that tells the fault; X-Road's three members and ours."""
@@ -95,10 +105,17 @@ class Fault(GatewayError):
 
     @classmethod
     def of_log(cls, error: QueryLogError, place: Place) -> Self:
-        """The fault for a log that did not take the entry; why is for the administrator, not for the caller."""
+        """The fault for a log that did not take a request; why is for the administrator, not for the caller."""
         if error.reason == "log-entry-unfit":
             return cls("header-malformed", error.message, place)
         return cls("log-unavailable", "The query log did not take the message, so it went no further.", place)
+
+    @classmethod
+    def of_lost_answer(cls, place: Place, *, detail: str) -> Self:
+        """The fault for a log that did not take an answer: unlike a request, the service has been called by then."""
+        return cls(
+            "answer-not-logged", "The query log did not take the answer, so it went no further.", place, detail=detail
+        )
 
     @classmethod
     def of_peer(cls, body: bytes) -> Self | None:
@@ -115,7 +132,9 @@ class Fault(GatewayError):
         if not _TYPE.fullmatch(fault_type) or not _REASON.fullmatch(reason):
             return None
         fault = cls.__new__(cls)
-        GatewayError.__init__(fault, reason, _text(told.get("message")), _text(told.get("advice")))
+        GatewayError.__init__(
+            fault, reason, _text(told.get("message")) or _NO_MESSAGE, _text(told.get("advice")) or _NO_ADVICE
+        )
         fault.type = fault_type
         fault.place = Place.SERVICE if told.get("place") == Place.SERVICE else Place.PROVIDER
         fault.retryable = told.get("retryable") is True

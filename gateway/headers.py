@@ -51,6 +51,11 @@ def passed_on(headers: RawHeaders, dropped: frozenset[str] = frozenset()) -> Hea
     return tuple(result)
 
 
+def end_to_end(headers: Headers) -> Headers:
+    """The headers of a peer's verified head that go on from here: a peer decides neither framing nor host."""
+    return tuple((name, value) for name, value in headers if name.lower() not in NEVER_PASSED_ON)
+
+
 def to_raw(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Headers as ASGI wants them."""
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]

@@ -10,6 +10,8 @@ from gateway import refusals
 from gateway.asgi_answers import send_answer, send_fault
 from gateway.evidence_download import send_evidence, send_verification_configuration
 from gateway.faults import Fault, Place
+from gateway.figures import ANSWERED, STAMPED_FAULT
+from gateway.headers import end_to_end
 from gateway.log_entries import Side
 from gateway.parts import Parts
 from gateway.way.s1_accept import Call, accept
@@ -52,9 +54,9 @@ class InformationSystems:
             return
         finally:
             self._under_way -= 1
-        outcome = answer.head.get("x-road-error") or "answered"
+        outcome = STAMPED_FAULT if answer.head.get("x-road-error") else ANSWERED
         self._parts.figures.count("consumer", outcome, time.perf_counter() - started)
-        await send_answer(send, answer.head.status, answer.head.headers, answer.body)
+        await send_answer(send, answer.head.status, end_to_end(answer.head.headers), answer.body)
 
     async def _exchange(self, call: Call) -> Answer:
         with structlog.contextvars.bound_contextvars(request_id=call.request_id):

@@ -90,6 +90,8 @@ class PeerClient:
             raise Fault("provider-unreachable", f"{server.id} cannot be reached.", _HERE, detail=detail) from None
         except TimeoutError:
             raise Fault("provider-timeout", f"{server.id} did not answer in time.", _HERE, detail=detail) from None
+        except aiohttp.ClientResponseError:
+            raise _malformed(server, "what is no HTTP answer", detail) from None
         except (aiohttp.ClientError, OSError) as error:
             _log.warning("connection_lost", server=server.id, error=f"{type(error).__name__}: {error}")
             raise Fault(

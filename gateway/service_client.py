@@ -1,5 +1,6 @@
 """Calling the provider's own service, with a request built from the verified head alone."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,7 @@ class ServiceClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            middlewares=(_only_once,),
             skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
         )
 
@@ -60,7 +62,7 @@ class ServiceClient:
                 method,
                 # encoded=True: the path goes out byte for byte as it was checked, never normalised.
                 URL(url, encoded=True),
-                headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in to_raw(headers)],
+                headers=[(name.decode("latin-1"), _as_written(value)) for name, value in to_raw(headers)],
                 data=body,
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=self._connect_timeout),
                 allow_redirects=False,
@@ -78,7 +80,7 @@ class ServiceClient:
             raise Fault(
                 "service-timeout", f"The service did not answer within {seconds:g} seconds.", _HERE, detail=detail
             ) from None
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientOSError):
+        except (_ConnectionLostError, aiohttp.ClientPayloadError):
             raise Fault(
                 "service-broke-off",
                 "The service closed the connection before its answer was complete.",
@@ -107,3 +109,30 @@ class ServiceClient:
                 )
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def _as_written(value: bytes) -> str:
+    """The text that aiohttp, which writes headers in UTF-8, turns into these bytes again.
+
+    Only a value that is no UTF-8, and so in the older Latin-1, reaches the service in other bytes: as the same text.
+    """
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class _ConnectionLostError(aiohttp.ClientError):
+    """The service closed the connection before the head of its answer."""
+
+
+async def _only_once(
+    request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a GET, PUT or DELETE by itself when a connection was lost: calls are made once."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        raise _ConnectionLostError(str(error)) from error

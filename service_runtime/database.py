@@ -15,7 +15,7 @@ every ``serve``. `schema_differences` tells in a test whether tables and migrati
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,10 @@ def _prepare_sqlite(engine: Engine, busy_timeout_seconds: float, checkpoint_page
     def make_private_file(_dialect: Any, _record: Any, _arguments: Any, _options: Any) -> None:
         if path and path != ":memory:":
             # SQLite would make it readable as far as the umask lets; its -wal and -shm files follow this file's mode.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            # A file that is there must not be opened here: closing it again would drop the locks that this process's
+            # other connections hold on it (POSIX), and another process would take away the write-ahead log in use.
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: Any) -> None:

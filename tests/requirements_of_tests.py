@@ -18,7 +18,7 @@ def require_tool(name: str) -> Path:
     """Return the path of the program `name`, or skip the calling test (fail it where everything is required)."""
     found = shutil.which(name)
     if found is None:
-        _missing(f"this test needs the program '{name}', which is not on PATH")
+        missing(f"this test needs the program '{name}', which is not on PATH")
     return Path(found)
 
 
@@ -30,10 +30,11 @@ def require_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:
-        _missing(f"this test needs the module '{name}', which cannot be imported: {error}")
+        missing(f"this test needs the module '{name}', which cannot be imported: {error}")
 
 
-def _missing(what: str) -> NoReturn:
+def missing(what: str) -> NoReturn:
+    """Skip the calling test because of `what` it needs and does not have (fail it where everything is required)."""
     if os.environ.get("XACBE_REQUIRE_ALL") == "1":
         pytest.fail(f"{what} (XACBE_REQUIRE_ALL=1 forbids skipping it)", pytrace=False)
     pytest.skip(what)

@@ -4,6 +4,7 @@ The service is called with what stands in the verified head, and nothing that ca
 """
 
 from gateway.faults import Fault, Place
+from gateway.headers import end_to_end
 from gateway.parts import Parts
 from gateway.service_client import ServiceAnswer
 from gateway.way.s3_receive import Received
@@ -27,7 +28,7 @@ async def call_service(received: Received, parts: Parts) -> ServiceAnswer:
     return await parts.services.call(
         received.head.method,
         f"{service.base_url}{target.path}{target.query}",
-        received.head.headers,
+        end_to_end(received.head.headers),
         received.body,
         seconds=service.timeout_seconds,
         detail=detail,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from estamp.certificates import fingerprint
 from estamp.errors import HeadError
-from estamp.message import AnswerHead, Direction, Headers, entries
+from estamp.message import AnswerHead, Direction, Headers, entries, header_values
 from gateway.errors import QueryLogError
 from gateway.faults import ERROR_HEADER, Fault, Place
 from gateway.headers import SET_ON_ANSWERS, passed_on
@@ -16,7 +16,6 @@ from gateway.way.s3_receive import Received
 from service_runtime.errors import StampingError
 
 _HERE = Place.PROVIDER
-_FAULT_MEDIA_TYPE = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class _Message:
 async def answer(received: Received, outcome: ServiceAnswer | Fault, parts: Parts) -> bytes:
     """The stamped container that answers ``received``, durable in the query log.
 
-    Raises Fault ``answer-not-stamped`` or ``log-unavailable``: then the caller learns that the service was called but
+    Raises Fault ``answer-not-stamped`` or ``answer-not-logged``: then the caller learns that the service was called but
     that there is no answer.
     """
     fault = outcome if isinstance(outcome, Fault) else None
@@ -70,8 +69,8 @@ async def answer(received: Received, outcome: ServiceAnswer | Fault, parts: Part
     )
     try:
         await parts.log.record_answer(entry)
-    except QueryLogError as error:
-        raise Fault.of_log(error, _HERE) from None
+    except QueryLogError:
+        raise Fault.of_lost_answer(_HERE, detail=received.entry.request_id) from None
     return container
 
 
@@ -82,9 +81,11 @@ def _of_service(outcome: ServiceAnswer, received: Received) -> _Message:
 
 
 def _of_fault(fault: Fault, received: Received) -> _Message:
-    headers = (("Content-Type", _FAULT_MEDIA_TYPE), (ERROR_HEADER, fault.type), *_set_by_gateway(received))
+    # In the form that the information system asked for: what is signed here is what it is handed.
+    content_type, body = fault.told(header_values(received.head.headers, "accept"))
+    headers = (("Content-Type", content_type), (ERROR_HEADER, fault.type), *_set_by_gateway(received))
     head = AnswerHead(headers, fault.status, "Internal Server Error" if fault.status == 500 else "Bad Request")
-    return _Message(head, head.encode(), None if received.head.method == "HEAD" else fault.to_json())
+    return _Message(head, head.encode(), None if received.head.method == "HEAD" else body)
 
 
 def _set_by_gateway(received: Received) -> Headers:

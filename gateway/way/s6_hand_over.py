@@ -16,6 +16,7 @@ from gateway.way.s1_accept import Call
 from gateway.way.s2_send import Sent
 
 _HERE = Place.CONSUMER
+_WITHOUT_BODY = frozenset({204, 304})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ async def _checked(call: Call, sent: Sent, parts: Parts) -> Answer:
     for name, value in expected.items():
         if found.head.get(name) != value:
             raise Fault("answer-inconsistent", f"The answer's {name} is not that of the request.", _HERE)
+    if found.body and found.head.status in _WITHOUT_BODY:
+        # Written out, it would be read as the head of the caller's next answer.
+        raise Fault(
+            "answer-inconsistent", f"The answer has a body, but its status {found.head.status} has none.", _HERE
+        )
+    fault_type = found.head.get(ERROR_HEADER)
     entry = LogEntry(
         at=datetime.now(UTC),
         instance=call.client.instance,
@@ -83,10 +90,17 @@ async def _checked(call: Call, sent: Sent, parts: Parts) -> Answer:
         issue=call.head.get("x-road-issue"),
         represented_party=call.head.get("x-road-represented-party"),
         status_code=found.head.status,
-        fault_type=found.head.get(ERROR_HEADER),
+        fault_type=fault_type,
+        fault_reason=_reason(found.body) if fault_type else None,
     )
     try:
         await parts.log.record_answer(entry)
-    except QueryLogError as error:
-        raise Fault.of_log(error, _HERE) from None
+    except QueryLogError:
+        raise Fault.of_lost_answer(_HERE, detail=call.request_id) from None
     return Answer(found.head, found.body)
+
+
+def _reason(fault: bytes | None) -> str | None:
+    """The reason in a stamped fault; None in one that tells none, as XML does not."""
+    told = Fault.of_peer(fault or b"")
+    return told.reason if told else None

@@ -89,6 +89,6 @@ def test_peer_s_texts_are_bounded_and_printable_and_its_place_is_never_ours() ->
     fault = Fault.of_peer(body)
     assert fault is not None
     assert len(fault.message) == 500
-    assert fault.advice == ""
+    assert fault.advice == "Give the provider's administrator the reason and the detail."
     assert fault.place is Place.PROVIDER
     assert fault.retryable is False

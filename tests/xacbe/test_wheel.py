@@ -6,26 +6,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+from tests.built_wheel import build_wheel
 from tests.xacbe.running_demo import free_ports
 
 
 def test_the_demo_runs_from_the_wheel(project_root: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    # From a copy, because a build leaves its traces in the source tree.
-    source = tmp_path / "source"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=project_root,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (project_root / name).is_file() and not name.startswith(("tests/", "docs/")):
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((project_root / name).read_bytes())
-    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(source)], check=True, timeout=100)
-    (wheel,) = tmp_path.glob("*.whl")
+    wheel = build_wheel(project_root, tmp_path)
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
