@@ -18,7 +18,8 @@ COPY --from=build /opt/xacbe /opt/xacbe
 ENV PATH=/opt/xacbe/bin:$PATH PYTHONUNBUFFERED=1
 # The number is fixed, so that an operator can give mounted folders to it.
 RUN groupadd --gid 10001 xacbe && useradd --uid 10001 --gid xacbe --home-dir /srv/xacbe --no-create-home xacbe \
-    && install -d -o xacbe -g xacbe -m 0700 /srv/xacbe /srv/xacbe/config /srv/xacbe/certs /srv/xacbe/var
+    # Open to other numbers, because a container may run under the account that owns what is mounted below.
+    && install -d -o xacbe -g xacbe -m 0755 /srv/xacbe /srv/xacbe/config /srv/xacbe/certs /srv/xacbe/var
 # Settings files name certs/ and var/ relative to themselves, here as in a clone.
 WORKDIR /srv/xacbe
 USER xacbe

@@ -121,13 +121,18 @@ def migrate_database(settings: RegistrySettings) -> None:
         migrate(engine, PACKAGE)
 
 
+_PEM_END = b"-----END CERTIFICATE-----"
+
+
 def _certificate_name(name: str) -> str:
-    """A certificate file's fingerprint; any other name as it is."""
+    """The fingerprint of a file's certificate, in a chain the first; any other name as it is."""
     path = Path(name)
     if not path.is_file():
         return name
     try:
-        return fingerprint(load_certificate(path.read_bytes()))
+        # The file that a gateway has installed holds the issuing CA's certificate too, after its own.
+        first = path.read_bytes().partition(_PEM_END)
+        return fingerprint(load_certificate(first[0] + first[1]))
     except EstampError:
         # A file that happens to be called like a serial number is no certificate.
         return name

@@ -108,7 +108,12 @@ def check_status(reading: Reading) -> str:
     """See that the status answer is about the signing certificate, sound, and good."""
     assert reading.issuing is not None
     fields = reading.signature
-    status = read_answer(fields.status, fields.certificate, reading.issuing, nonce=None)
+    try:
+        status = read_answer(fields.status, fields.certificate, reading.issuing, nonce=None)
+    except StatusError as error:
+        # A responder's "try later" is an answer to whoever asked; in a container it is no status at all.
+        reason = "status-malformed" if error.reason == "status-unavailable" else error.reason
+        raise StatusError(reason, error.message) from None
     reading.status = status
     if load_certificate(fields.certificates[1]) != status.responder:
         raise SignatureError("signature-malformed", "The kept responder certificate is not the one that answered.")

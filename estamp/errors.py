@@ -1,7 +1,7 @@
 """Every error that the e-stamp code raises, in one tree.
 
-Each error carries a stable ``reason`` (kebab-case, listed with its advice in :mod:`estamp.reasons`), so that a
-verdict, a fault sent to a peer and a line in a manual all name the same thing.
+Each error carries a stable ``reason`` (kebab-case; docs/reference/faults.md lists them with advice), so that a verdict,
+a fault sent to a peer and a line in a manual all name the same thing.
 """
 
 

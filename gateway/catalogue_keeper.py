@@ -15,6 +15,7 @@ from estamp.anchor import TrustAnchor
 from estamp.catalogue import Catalogue
 from estamp.verification import Policy, verify_catalogue
 from gateway.faults import Fault, Place
+from service_runtime.errors import FileWriteError
 from service_runtime.keys import write_atomically
 
 _HELD_SECONDS = 20
@@ -70,7 +71,7 @@ class CatalogueKeeper:
         # Not judged by the clock: an expired one still bounds which versions are newer. `current` refuses its use.
         verdict, catalogue = verify_catalogue(data, self._anchor, Policy(datetime.now(UTC)))
         if catalogue is None:
-            _log.error("kept_catalogue_refused", reason=verdict.reason, file=str(self._file))
+            _log.error("kept-catalogue-refused", reason=verdict.reason, file=str(self._file))
             return
         self._catalogue, self._container = catalogue, data
 
@@ -83,7 +84,7 @@ class CatalogueKeeper:
                 pause = _RETRY_SECONDS
             except (aiohttp.ClientError, OSError, TimeoutError, _UnusableError) as error:
                 self.problem = str(error) or type(error).__name__
-                _log.warning("catalogue_not_refreshed", error=self.problem)
+                _log.warning("catalogue-not-refreshed", error=self.problem)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
 
@@ -130,9 +131,13 @@ class CatalogueKeeper:
             raise _UnusableError(
                 f"the registry offers catalogue {catalogue.version}, not newer than {self._catalogue.version}"
             )
-        await asyncio.to_thread(write_atomically, self._file, container, 0o644)
+        try:
+            await asyncio.to_thread(write_atomically, self._file, container, 0o644)
+        except FileWriteError as error:
+            # It serves from memory all the same: a full disk must not hide who is suspended or revoked.
+            _log.error("catalogue_not_kept", version=catalogue.version, error=error.message)
         self._catalogue, self._container = catalogue, container
-        _log.info("catalogue_taken_over", version=catalogue.version, expires_at=catalogue.expires_at.isoformat())
+        _log.info("catalogue-taken-over", version=catalogue.version, expires_at=catalogue.expires_at.isoformat())
         for call in self.changed:
             call(catalogue)
 

@@ -70,6 +70,7 @@ _SENDING: Final = (
     Row("provider-broke-off", "NetworkError", "The connection was lost. The service may have been called: ask the provider before repeating."),
     Row("provider-answer-malformed", "InvalidResponse", "The provider's gateway does not speak this wire; tell its administrator."),
     Row("answer-inconsistent", "InconsistentResponse", "The answer belongs to another request; tell the provider's administrator."),
+    Row("answer-not-judged", "OutdatedGlobalConf", "The service was called, but the catalogue expired before its answer came; ask the provider before repeating."),
     Row("answer-other-signer", "IncorrectCertificate", "The answer was signed by somebody else than the provider; tell the central administrator."),
 )  # fmt: skip
 

@@ -49,7 +49,7 @@ class InformationSystems:
             return
         except Exception:
             failure = Fault("internal-error", "Something failed inside this gateway.", _HERE, detail=str(uuid.uuid4()))
-            _log.exception("internal_error", detail=failure.detail)
+            _log.exception("internal-error", detail=failure.detail)
             await self._refuse(scope, send, failure, call, started)
             return
         finally:

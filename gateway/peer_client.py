@@ -79,7 +79,7 @@ class PeerClient:
                 if answer.status == _OK and answer.headers.getall("Content-Type", []) == [MEDIA_TYPE]:
                     return body
         except (aiohttp.ClientConnectorSSLError, aiohttp.ClientConnectorCertificateError) as error:
-            _log.warning("peer_not_believed", server=server.id, error=str(error))
+            _log.warning("peer-not-believed", server=server.id, error=str(error))
             raise Fault(
                 "provider-tls-mismatch",
                 f"{server.id} did not show the certificate that the catalogue names.",
@@ -93,7 +93,7 @@ class PeerClient:
         except aiohttp.ClientResponseError:
             raise _malformed(server, "what is no HTTP answer", detail) from None
         except (aiohttp.ClientError, OSError) as error:
-            _log.warning("connection_lost", server=server.id, error=f"{type(error).__name__}: {error}")
+            _log.warning("connection-lost", server=server.id, error=f"{type(error).__name__}: {error}")
             raise Fault(
                 "provider-broke-off",
                 f"The connection with {server.id} was lost before its answer.",

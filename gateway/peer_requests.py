@@ -52,7 +52,7 @@ class PeerRequests:
             return
         except Exception:
             failure = Fault("internal-error", "Something failed inside this gateway.", _HERE, detail=str(uuid.uuid4()))
-            _log.exception("internal_error", detail=failure.detail)
+            _log.exception("internal-error", detail=failure.detail)
             await self._refuse(scope, send, failure, peer, container, started)
             return
         self._parts.figures.count("provider", "answered", time.perf_counter() - started)

@@ -44,4 +44,4 @@ async def record(
             )
         )
     except QueryLogError as error:
-        _log.error("refusal_not_recorded", reason=error.reason, refused=fault.reason)
+        _log.error("refusal-not-recorded", reason=error.reason, refused=fault.reason)

@@ -152,9 +152,9 @@ class _Gateway:
             try:
                 if await asyncio.to_thread(self._configuration.refresh):
                     systems.take_over(self._configuration.current)
-                    _log.info("configuration_taken_over", revision=self._configuration.current.revision)
+                    _log.info("configuration-taken-over", revision=self._configuration.current.revision)
             except SQLAlchemyError as error:
-                _log.error("configuration_not_read", error=type(error).__name__)
+                _log.error("configuration-not-read", error=type(error).__name__)
 
     def _health(self, parts: Parts) -> Health:
         health = Health("gateway")
@@ -207,4 +207,4 @@ def _close_excluded(peers: Listener, newest: Catalogue) -> None:
 
     closed = peers.close_connections(excluded)
     if closed:
-        _log.warning("peer_connections_closed", connections=closed, catalogue=newest.version)
+        _log.warning("peer-connections-closed", connections=closed, catalogue=newest.version)

@@ -201,9 +201,6 @@ class GatewaySettings(Settings):
     evidence_download: bool = Field(
         default=True, description="Whether information systems may download evidence of their own messages."
     )
-    catalogue_refresh_seconds: Seconds = Field(
-        default=2.0, description="How soon the registry is asked again for a newer catalogue."
-    )
     drain_seconds: float = Field(
         default=30.0, ge=0, le=600, description="How long messages in work may take after a SIGTERM."
     )

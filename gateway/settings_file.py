@@ -15,7 +15,7 @@ def write_settings_file(path: Path, server: str, members: Sequence[str]) -> None
     Raises IdentifierError; EnrolmentError (``file-exists``) when there is something at `path`; OSError.
     """
     lines = [
-        "# Every key and its default: config/gateway.toml in the project, or docs/reference.",
+        "# Every key and its default: config/gateway.toml in the project.",
         f"server = {_text(str(ServerId.parse(server)))}",
         'state_directory = "state"',
     ]

@@ -8,7 +8,8 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -54,7 +55,7 @@ def configure_logs(process: str, level: str = "info") -> None:
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -68,6 +69,23 @@ def configure_logs(process: str, level: str = "info") -> None:
     root.handlers = [handler]
     root.setLevel(max(number, logging.WARNING))
     logging.captureWarnings(True)
+
+
+class _Stderr:
+    """What the logs are written to: stderr, whose failures are nobody's.
+
+    It may be a file on a full disk or a pipe that nobody reads any more. An entry is lost then; whoever wrote it goes
+    on, and so recovers when the disk does.
+    """
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def hide_secrets(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

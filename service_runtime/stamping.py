@@ -78,7 +78,7 @@ class Stamper:
                 failures.append(f"{authority.address}: {type(error).__name__}")
             except EstampError as error:
                 failures.append(f"{authority.address}: {error.reason}")
-        _log.error("timestamping_failed", failures=failures)
+        _log.error("timestamping-failed", failures=failures)
         raise StampingError(
             "timestamping-failed",
             "No time-stamping authority gave a usable timestamp.",

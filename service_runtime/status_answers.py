@@ -19,7 +19,7 @@ from estamp.certificates import fingerprint
 from estamp.errors import EstampError, StatusError
 from estamp.stamp import Signer
 from estamp.status import CertificateStatus, StatusAnswer, make_request, read_answer
-from service_runtime.errors import StampingError
+from service_runtime.errors import FileWriteError, StampingError
 from service_runtime.keys import write_atomically
 from service_runtime.trust_services import TrustServiceAddress
 
@@ -86,7 +86,7 @@ class StatusAnswers:
         except FileNotFoundError:
             pass
         except (OSError, EstampError) as error:
-            _log.warning("kept_status_answer_unusable", certificate=name, error=str(error))
+            _log.warning("kept-status-answer-unusable", certificate=name, error=str(error))
         return kept
 
     async def _fetch(self, kept: _Kept, signer: Signer, responders: Sequence[TrustServiceAddress]) -> None:
@@ -100,9 +100,9 @@ class StatusAnswers:
                 kept.answer = answer
                 path = self._folder / f"{fingerprint(signer.certificate)}.der"
                 await asyncio.to_thread(self._write, path, answer.der)
-        except OSError as error:
+        except (FileWriteError, OSError) as error:
             # The answer serves all the same; what is lost is only that a restart would know it.
-            _log.warning("status_answer_not_kept", error=str(error))
+            _log.warning("status-answer-not-kept", error=str(error))
         finally:
             kept.fetch = None
 
@@ -124,7 +124,7 @@ class StatusAnswers:
                 failures.append(f"{address}: {type(error).__name__}")
             except EstampError as error:
                 failures.append(f"{address}: {error.reason}")
-        _log.warning("status_unavailable", failures=failures, certificate=fingerprint(signer.certificate))
+        _log.warning("status-unavailable", failures=failures, certificate=fingerprint(signer.certificate))
         return None
 
     async def _ask(self, address: str, signer: Signer) -> StatusAnswer:

@@ -22,14 +22,13 @@ _SERVER_PACKAGES = frozenset(
         "alembic",
         "fastapi",
         "httptools",
-        "OpenSSL",
         "prometheus_client",
-        "pydantic_settings",
         "sqlalchemy",
         "starlette",
         "structlog",
         "uvicorn",
         "uvloop",
+        "yarl",
     }
 )
 _USAGE_REASONS = frozenset({"invalid-call", "invalid-address"})

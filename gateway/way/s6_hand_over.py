@@ -40,7 +40,11 @@ async def hand_over(call: Call, sent: Sent, parts: Parts) -> Answer:
 
 async def _checked(call: Call, sent: Sent, parts: Parts) -> Answer:
     # The newest catalogue, not the one by which the request was sent: it may have been suspended since.
-    catalogue = parts.catalogue.current(_HERE)
+    try:
+        catalogue = parts.catalogue.current(_HERE)
+    except Fault as fault:
+        # By now the service has been called: unlike before sending, it is not for the caller to try again.
+        raise Fault("answer-not-judged", f"The answer cannot be judged: {fault.message}", _HERE) from None
     tolerance = timedelta(seconds=parts.settings.time.tolerance_seconds)
     policy = Policy(datetime.now(UTC), live=True, tolerance=tolerance)
     verdict = verify(sent.answer, parts.anchor, policy, catalogue)

@@ -11,7 +11,7 @@ def test_the_example_is_accepted_as_it_is(project_root: Path) -> None:
     settings = load_tsa_settings(project_root / "config" / "tsa.toml")
     assert settings.listen.port == 8899
     assert settings.management.port == 5590
-    assert settings.signing.key == project_root / "config" / "../certs/tsa.key"
+    assert settings.signing.key == project_root / "config" / "../certs/tsa/key.pem"
 
 
 def test_the_example_shows_every_setting_with_its_true_default(project_root: Path) -> None:
