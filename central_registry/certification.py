@@ -109,10 +109,12 @@ def issue(
     """Make the ordered certificate for the request's key and enter it in the database.
 
     The caller commits, and only then hands the certificate out: what was issued is always known. Raises
-    CertificationError (also `party-suspended`, `member-not-hosted`, `key-already-certified`, `key-compromised`) and
+    CertificationError (also `request-key-unfit`, `party-suspended`, `member-not-hosted`, `key-already-certified`,
+    `key-compromised`) and
     UnknownPartyError.
     """
     key = read_request(request)
+    _require_fit(key, order.kind)
     # Two requests with one key at the same moment: the second waits here, and then sees the first.
     serialise(session)
     _require_unused(session, key, order)
@@ -161,6 +163,13 @@ def _require_unused(session: Session, key: PublicKey, order: Order) -> None:
                 f"A certificate of this key was revoked because the key was compromised ({earlier.fingerprint}).",
                 _MAKE_A_KEY,
             )
+
+
+def _require_fit(key: PublicKey, kind: Kind) -> None:
+    if kind is Kind.SIGNING and isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, ec.SECP256R1):
+        raise CertificationError(
+            "request-key-unfit", "Messages are signed with keys on the curve P-256 or with RSA.", _MAKE_A_KEY
+        )
 
 
 def _require_strong(key: object) -> PublicKey:

@@ -14,7 +14,7 @@ from cryptography import x509
 from estamp import certificates
 from estamp.errors import CertificateError
 
-_MOST: Final = 4096
+_MOST: Final = 512
 
 load_certificate = lru_cache(_MOST)(certificates.load_certificate)
 kind_of = lru_cache(_MOST)(certificates.kind_of)

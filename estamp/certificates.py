@@ -81,6 +81,10 @@ _PROFILES: Final = {
 }
 
 
+LARGEST_CERTIFICATE: Final = 16 * 1024
+"""The largest certificate that is read, in bytes; one with an RSA key of 4096 bits has less than 3 KiB."""
+
+
 def signing_uri(member: MemberId, server: ServerId) -> str:
     """The subject alternative name URI of `member`'s signing certificate on `server`."""
     return f"{NAME_PREFIX}{Kind.SIGNING}/{member}:{server}"
@@ -121,6 +125,11 @@ def load_certificate(pem_or_der: bytes) -> x509.Certificate:
     positive, or an extension twice; `certificate-critical-extension` when it marks an extension critical that is not
     understood here.
     """
+    if len(pem_or_der) > LARGEST_CERTIFICATE:
+        raise CertificateError(
+            "certificate-malformed",
+            f"A certificate has at most {LARGEST_CERTIFICATE} bytes, this has {len(pem_or_der)}.",
+        )
     try:
         certificate = _parse(pem_or_der)
     except (ValueError, x509.InvalidVersion) as error:

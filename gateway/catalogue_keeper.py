@@ -4,6 +4,7 @@ The gateway works on with the one that it has while the registry is away, until 
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,8 +83,8 @@ class CatalogueKeeper:
             try:
                 await self._refresh()
                 pause = _RETRY_SECONDS
-            except (aiohttp.ClientError, OSError, TimeoutError, _UnusableError) as error:
-                self.problem = str(error) or type(error).__name__
+            except _UnusableError as error:
+                self.problem = str(error)
                 _log.warning("catalogue-not-refreshed", error=self.problem)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
@@ -91,14 +92,18 @@ class CatalogueKeeper:
     async def _refresh(self) -> None:
         failures: list[str] = []
         for address in self._anchor.registry_addresses:
+            asked_at = time.monotonic()
             try:
                 container = await self._fetch(address)
+                if container is not None:
+                    await self._take_over(container)
             except (aiohttp.ClientError, OSError, TimeoutError, _UnusableError) as error:
                 failures.append(f"{address}: {str(error) or type(error).__name__}")
                 continue
-            if container is not None:
-                await self._take_over(container)
             self.problem = None
+            if container is None and time.monotonic() - asked_at < _RETRY_SECONDS:
+                # A registry holds the question until there is news; something between us answers at once.
+                await asyncio.sleep(_RETRY_SECONDS)
             return
         raise _UnusableError("; ".join(failures) or "the trust anchor names no registry")
 
@@ -131,15 +136,15 @@ class CatalogueKeeper:
             raise _UnusableError(
                 f"the registry offers catalogue {catalogue.version}, not newer than {self._catalogue.version}"
             )
-        try:
-            await asyncio.to_thread(write_atomically, self._file, container, 0o644)
-        except FileWriteError as error:
-            # It serves from memory all the same: a full disk must not hide who is suspended or revoked.
-            _log.error("catalogue_not_kept", version=catalogue.version, error=error.message)
+        # In force before it is on disk: neither a slow disk nor a full one may hide who is suspended or revoked.
         self._catalogue, self._container = catalogue, container
         _log.info("catalogue-taken-over", version=catalogue.version, expires_at=catalogue.expires_at.isoformat())
         for call in self.changed:
             call(catalogue)
+        try:
+            await asyncio.to_thread(write_atomically, self._file, container, 0o644)
+        except FileWriteError as error:
+            _log.error("catalogue-not-kept", version=catalogue.version, error=error.message)
 
 
 class _UnusableError(Exception):

@@ -129,7 +129,7 @@ class Fault(GatewayError):
             fault_type, reason = str(told["type"]), str(told["reason"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        if not _TYPE.fullmatch(fault_type) or not _REASON.fullmatch(reason):
+        if not is_fault_type(fault_type) or not _REASON.fullmatch(reason):
             return None
         fault = cls.__new__(cls)
         GatewayError.__init__(
@@ -140,6 +140,11 @@ class Fault(GatewayError):
         fault.retryable = told.get("retryable") is True
         fault.detail = _text(told.get("detail"))
         return fault
+
+
+def is_fault_type(text: str) -> bool:
+    """Whether this is of the form of X-Road's fault codes."""
+    return bool(_TYPE.fullmatch(text))
 
 
 def _text(value: object) -> str:

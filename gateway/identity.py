@@ -11,6 +11,7 @@ from estamp.anchor import TrustAnchor
 from estamp.certificates import Kind, check_chain, kind_of, server_of, signer_of
 from estamp.errors import EstampError
 from estamp.identifiers import MemberId, ServerId
+from estamp.signature import algorithm_of
 from estamp.stamp import Signer
 from gateway.errors import EnrolmentError
 from gateway.settings import GatewaySettings, KeyFiles
@@ -72,6 +73,10 @@ def _signer(member: MemberId, server: ServerId, files: KeyFiles, anchor: TrustAn
         raise EnrolmentError(
             "certificate-without-key", f"{files.certificate} and {files.key} do not belong together.", _ADVICE
         )
+    try:
+        algorithm_of(certificate)
+    except EstampError as error:
+        raise EnrolmentError("certificate-unusable", f"{files.certificate}: {error.message}", _ADVICE) from None
     assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
     return Signer(certificate, key, issuer)
 

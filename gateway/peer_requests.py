@@ -87,6 +87,10 @@ class PeerRequests:
         except Fault as fault:
             outcome = fault
             self._parts.figures.count("service", fault.reason, 0.0)
+        except Exception:
+            detail = received.entry.request_id
+            outcome = Fault("internal-error", "Something failed inside this gateway.", _HERE, detail=detail)
+            _log.exception("internal-error", detail=detail)
         return await answer(received, outcome, self._parts)
 
     async def _refuse(

@@ -4,7 +4,6 @@ import asyncio
 
 import aiohttp
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from estamp.anchor import TrustAnchor
 from estamp.catalogue import Catalogue
@@ -23,6 +22,7 @@ from gateway.service_client import ServiceClient
 from gateway.settings import GatewaySettings
 from gateway.way.s3_receive import known_peer
 from service_runtime.database import open_engine, require_migrated
+from service_runtime.errors import StampingError
 from service_runtime.health import CheckResult, Health
 from service_runtime.logs import configure_logs
 from service_runtime.serving import Listener, serve
@@ -107,7 +107,11 @@ class _Gateway:
         settings, times, limits = self._settings, self._settings.time, self._settings.limits
 
         def trust_services() -> TrustServices:
-            return TrustServices.of(catalogue.current(Place.CONSUMER))
+            try:
+                return TrustServices.of(catalogue.current(Place.CONSUMER))
+            except Fault as fault:
+                # Whose place it is, and whether a service was called by then, is for the step that stamps.
+                raise StampingError(fault.reason, fault.message, fault.advice) from None
 
         return Parts(
             settings=settings,
@@ -153,8 +157,9 @@ class _Gateway:
                 if await asyncio.to_thread(self._configuration.refresh):
                     systems.take_over(self._configuration.current)
                     _log.info("configuration-taken-over", revision=self._configuration.current.revision)
-            except SQLAlchemyError as error:
-                _log.error("configuration-not-read", error=type(error).__name__)
+            except Exception as error:
+                # Whatever is wrong with what was applied: the configuration in force goes on, and so does the gateway.
+                _log.exception("configuration-not-taken-over", error=type(error).__name__)
 
     def _health(self, parts: Parts) -> Health:
         health = Health("gateway")

@@ -17,7 +17,7 @@ from estamp.verdict import Check, Outcome, Verdict
 from estamp.verification import Policy, verify
 from member_sdk.answers import AnswerContent
 from member_sdk.errors import EvidenceUnavailable
-from member_sdk.pairing import check_handed_over, check_pair
+from member_sdk.pairing import check_handed_over, check_message_id, check_pair
 
 REQUEST_FILE, RESPONSE_FILE = "request.asice", "response.asice"
 """Names that :meth:`Evidence.save` gives the two containers."""
@@ -100,7 +100,10 @@ class Evidence:
         if not (request.valid and response.valid):
             detail = "request and answer are compared only when both are valid"
             return EvidenceVerdict(request, response, (Check("together", Outcome.NOT_CHECKED, detail),))
-        together = check_pair(request.findings, response.findings)
+        together = (
+            check_message_id(self.message_id, request.findings),
+            *check_pair(request.findings, response.findings),
+        )
         if self.given is not None:
             together += check_handed_over(self.given, request.findings, response.findings)
         return EvidenceVerdict(request, response, together)

@@ -76,6 +76,16 @@ def check_pair(request: Findings, answer: Findings) -> tuple[Check, ...]:
     return tuple(checks)
 
 
+def check_message_id(message_id: str, request: Findings) -> Check:
+    """Whether the evidence is of the call that was asked for; ``request`` must come from a valid verdict."""
+    return _check(
+        "message-id",
+        request.head is not None and request.head.get("X-Road-Id") == message_id,
+        "the evidence is of the message id that was asked for",
+        "the evidence is of another message id than the one that was asked for",
+    )
+
+
 def check_handed_over(given: AnswerContent, request: Findings, answer: Findings) -> tuple[Check, ...]:
     """Whether the evidence is about what this process sent and what it was given."""
     asked, answered = request.head, answer.head

@@ -91,16 +91,11 @@ class FeedCopy:
         if feed != self._feed:
             self._is_on_disk = False
             self._hold(feed)
-        self.confirm(now)
+        self._confirmed_at = min(feed.produced_at, now)
         if not self._is_on_disk:
             write_atomically(self._file, data)
             self._is_on_disk = True
         return is_new
-
-    def confirm(self, now: datetime) -> None:
-        """The registry said at `now` that what is held is its newest."""
-        if self._feed is not None:
-            self._confirmed_at = now
 
     def age(self, now: datetime) -> timedelta | None:
         """How long ago the registry last confirmed the copy; None when there is none."""

@@ -16,6 +16,8 @@ from service_runtime.tls import client_context
 
 _LOG = structlog.get_logger("ocsp.feed")
 
+_WHOLE_AGAIN_SECONDS = 30.0
+
 PATH = "/status-feed"
 """Where a registry serves its feed."""
 
@@ -32,9 +34,9 @@ class FeedPoller:
         self._tls = client_context(server_cas=[anchor.root])
         self._etag: str | None = None
         self._fetched_whole_at = float("-inf")
-        # "Not modified" keeps the copy in memory fresh, but the one on disk is as old as its signature. Fetched whole
-        # now and then, it is never so old that a restart without the registry would have nothing to answer from.
-        self._whole_again_seconds = settings.max_age_seconds / 4
+        # "Not modified" is said by TLS alone, and proves no freshness: only a signature does. Fetched whole now and
+        # then, the copy stays far from its greatest age, on disk too.
+        self._whole_again_seconds = min(_WHOLE_AGAIN_SECONDS, settings.max_age_seconds / 4)
         self._last_problem: str | None = None
 
     @property
@@ -75,7 +77,6 @@ class FeedPoller:
             headers["If-None-Match"] = self._etag
         async with client.stream("GET", self._url, headers=headers) as response:
             if response.status_code == httpx.codes.NOT_MODIFIED and "If-None-Match" in headers:
-                self._copy.confirm(asked_at)
                 return
             if response.status_code != httpx.codes.OK:
                 raise FeedCopyError(

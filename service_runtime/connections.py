@@ -26,6 +26,9 @@ CONNECTION = "xacbe.connection"
 REQUEST_TARGET = "xacbe.request_target"
 """Scope extension: the request target exactly as sent (bytes), with its query and even a lone question mark."""
 
+# Clients that ask for an upgrade do so once. Each such head is parsed twice, and everything behind it is copied.
+_MOST_UPGRADES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -102,6 +105,14 @@ class MemberProtocol(HttpToolsProtocol):
         self._set_deadline(head_was_open)
 
     def _feed(self, data: bytes) -> None:
+        for _ in range(_MOST_UPGRADES):
+            data = self._feed_until_upgrade(data)
+            if not data:
+                return
+        raise httptools.HttpParserError("too many requests that ask for an upgrade came at once")
+
+    def _feed_until_upgrade(self, data: bytes) -> bytes:
+        """Parse up to a head that asks for an upgrade; what is to be parsed instead of it and after it."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as pause:
@@ -115,7 +126,8 @@ class MemberProtocol(HttpToolsProtocol):
             # As uvicorn does: bytes after a request that closes the connection are not an error in that request.
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             self._upgrade_ignored = False
-            self._feed(head + b"\r\n" + rest)
+            return head + b"\r\n" + rest
+        return b""
 
     def _set_deadline(self, head_was_open: bool) -> None:
         if self._head_open:

@@ -2,7 +2,7 @@
 
 Many messages that wait at the same time share one fetch. When no responder can be reached the last good answer
 serves; whether it is recent enough is the eight-hour rule's business, in :mod:`service_runtime.stamping`. An answer
-that says ``revoked`` is never replaced by a ``good`` one that was made earlier.
+that says ``revoked`` is never replaced.
 """
 
 import asyncio
@@ -147,6 +147,9 @@ class StatusAnswers:
 
 
 def _replaces(new: StatusAnswer, old: StatusAnswer | None) -> bool:
+    if old is not None and old.status is CertificateStatus.REVOKED:
+        # Revocation is for good here (no certificateHold): a later "good" comes of a responder that is behind.
+        return False
     if old is None or new.produced_at > old.produced_at:
         return True
     # Of two answers of one second the worse one counts.

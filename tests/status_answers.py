@@ -28,10 +28,12 @@ def status_answer(
     next_update: dt.datetime | None = None,
     revoked_at: dt.datetime | None = None,
     enclosed: tuple[x509.Certificate, ...] | None = None,
+    nonce: bytes | None = None,
 ) -> bytes:
     """An OCSPResponse, DER: `responder` says that `about`, issued by `issuer`, is `good`, `revoked` or `unknown`.
 
-    `this_update` is `produced_at` unless told otherwise; `enclosed` is the responder's certificate alone.
+    `this_update` is `produced_at` unless told otherwise; `enclosed` is the responder's certificate alone,
+    and there is no nonce.
     """
     issuer_name = _asn1(issuer)
     single = {
@@ -47,13 +49,14 @@ def status_answer(
     if next_update is not None:
         single["next_update"] = next_update
     key_hash = _asn1(responder.certificate).public_key.sha1
-    statement = asn1_ocsp.ResponseData(
-        {
-            "responder_id": asn1_ocsp.ResponderId(name="by_key", value=core.OctetString(key_hash)),
-            "produced_at": produced_at,
-            "responses": [single],
-        }
-    )
+    data = {
+        "responder_id": asn1_ocsp.ResponderId(name="by_key", value=core.OctetString(key_hash)),
+        "produced_at": produced_at,
+        "responses": [single],
+    }
+    if nonce is not None:
+        data["response_extensions"] = [{"extn_id": "nonce", "extn_value": core.OctetString(nonce)}]
+    statement = asn1_ocsp.ResponseData(data)
     statement_der: bytes = statement.dump()
     basic = {
         "tbs_response_data": statement,

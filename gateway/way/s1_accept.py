@@ -17,7 +17,9 @@ from gateway.target import read_target
 from service_runtime.connections import PEER_CERTIFICATE, REQUEST_TARGET
 
 _HERE = Place.CONSUMER
-_FROM_GATEWAYS = frozenset({"x-road-client", "x-road-request-id", "x-road-request-hash"})
+_FROM_GATEWAYS = frozenset(
+    {"x-road-client", "x-road-service", "x-road-request-id", "x-road-request-hash", "x-road-error"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from estamp.catalogue import Catalogue, Server
 from estamp.certificates import fingerprint
-from estamp.identifiers import ClientId
+from estamp.identifiers import ClientId, ServerId
 from estamp.message import Direction, entries
 from estamp.stamp import Signer
 from gateway.errors import QueryLogError
@@ -85,10 +85,15 @@ def _route(call: Call, catalogue: Catalogue) -> Server:
             raise Fault("server-unknown", f"{call.security_server} does not host {provider}.", _HERE)
         if servers[0].suspended:
             raise Fault("server-suspended", f"{servers[0].id} is suspended.", _HERE)
-    usable = [server for server in servers if not server.suspended]
+    usable = [server for server in servers if not server.suspended and _owner_stands(server, catalogue)]
     if not usable:
         raise Fault("provider-without-server", f"No gateway is in service for {provider}.", _HERE)
     return usable[0]
+
+
+def _owner_stands(server: Server, catalogue: Catalogue) -> bool:
+    owner = catalogue.member(ServerId.parse(server.id).owner)
+    return owner is not None and not owner.suspended
 
 
 def _entry(call: Call, server: Server, signer: Signer, container: bytes, parts: Parts) -> LogEntry:

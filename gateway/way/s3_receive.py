@@ -8,7 +8,7 @@ from estamp.catalogue import Catalogue, Server
 from estamp.certificates import Kind, fingerprint, kind_of, load_certificate, server_of
 from estamp.container import MEDIA_TYPE
 from estamp.errors import CertificateError
-from estamp.identifiers import ClientId
+from estamp.identifiers import ClientId, MemberId
 from estamp.message import Direction, RequestHead, request_hash
 from estamp.verdict import Verdict
 from estamp.verification import Policy, verify
@@ -103,11 +103,7 @@ def examine(container: bytes, peer: Server, catalogue: Catalogue, parts: Parts) 
     this = catalogue.server(parts.identity.server)
     if this is None or str(provider) not in this.clients or provider.member not in parts.identity.signers:
         raise Fault("provider-not-hosted", f"{provider} is not hosted on this gateway.", _HERE)
-    member = catalogue.member(provider.member)
-    if this.suspended or member is None or member.suspended:
-        # The consumer would refuse our answer; the service must not be called for it.
-        reason = "server-suspended" if this.suspended else "member-suspended"
-        raise Fault(reason, f"{this.id if this.suspended else provider.member} is suspended.", _HERE)
+    _require_own_standing(provider.member, this, catalogue, parts)
     wanted = found.head.get("x-road-security-server")
     if wanted is not None and wanted != str(parts.identity.server):
         raise Fault("server-not-this", f"The request is for {wanted}.", _HERE)
@@ -120,6 +116,18 @@ def examine(container: bytes, peer: Server, catalogue: Catalogue, parts: Parts) 
         target=target,
         entry=_entry(verdict, client, target, peer, container, parts),
     )
+
+
+def _require_own_standing(member: MemberId, this: Server, catalogue: Catalogue, parts: Parts) -> None:
+    """See that the consumer would take our answer: the service must not be called for one that it refuses."""
+    if this.suspended:
+        raise Fault("server-suspended", f"{this.id} is suspended.", _HERE)
+    for each in (member, parts.identity.server.owner):
+        entry = catalogue.member(each)
+        if entry is None or entry.suspended:
+            raise Fault("member-suspended", f"{each} is suspended.", _HERE)
+    if fingerprint(parts.identity.signers[member].certificate) in catalogue.revoked_certificates:
+        raise Fault("certificate-revoked", f"The signing certificate of {member} here is revoked.", _HERE)
 
 
 async def claim(received: Received, parts: Parts) -> Claim:

@@ -4,7 +4,7 @@ The service is called with what stands in the verified head, and nothing that ca
 """
 
 from gateway.faults import Fault, Place
-from gateway.headers import end_to_end
+from gateway.headers import ONLY_ON_ANSWERS, end_to_end
 from gateway.parts import Parts
 from gateway.service_client import ServiceAnswer
 from gateway.way.s3_receive import Received
@@ -28,7 +28,7 @@ async def call_service(received: Received, parts: Parts) -> ServiceAnswer:
     return await parts.services.call(
         received.head.method,
         f"{service.base_url}{target.path}{target.query}",
-        end_to_end(received.head.headers),
+        end_to_end(received.head.headers, ONLY_ON_ANSWERS),
         received.body,
         seconds=service.timeout_seconds,
         detail=detail,

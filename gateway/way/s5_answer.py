@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from estamp.certificates import fingerprint
-from estamp.errors import HeadError
+from estamp.errors import EstampError, HeadError
 from estamp.message import AnswerHead, Direction, Headers, entries, header_values
 from gateway.errors import QueryLogError
 from gateway.faults import ERROR_HEADER, Fault, Place
@@ -50,7 +50,7 @@ async def answer(received: Received, outcome: ServiceAnswer | Fault, parts: Part
         container = await parts.stamper.stamp(
             entries(Direction.ANSWER, message.head_bytes, message.body, message.head.get("content-type")), signer
         )
-    except StampingError as error:
+    except (StampingError, EstampError) as error:
         raise Fault(
             "answer-not-stamped",
             f"The answer could not be stamped: {error.message}",

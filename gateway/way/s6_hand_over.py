@@ -8,7 +8,7 @@ from estamp.certificates import fingerprint
 from estamp.message import AnswerHead, Direction, request_hash
 from estamp.verification import Policy, verify
 from gateway.errors import QueryLogError
-from gateway.faults import ERROR_HEADER, Fault, Place
+from gateway.faults import ERROR_HEADER, Fault, Place, is_fault_type
 from gateway.log_entries import Direction as LogDirection
 from gateway.log_entries import LogEntry, Side
 from gateway.parts import Parts
@@ -77,6 +77,8 @@ async def _checked(call: Call, sent: Sent, parts: Parts) -> Answer:
             "answer-inconsistent", f"The answer has a body, but its status {found.head.status} has none.", _HERE
         )
     fault_type = found.head.get(ERROR_HEADER)
+    if fault_type is not None and not is_fault_type(fault_type):
+        raise Fault("answer-inconsistent", f"The answer's {ERROR_HEADER} is no fault of the protocol.", _HERE)
     entry = LogEntry(
         at=datetime.now(UTC),
         instance=call.client.instance,

@@ -169,7 +169,9 @@ def test_what_was_never_logged_is_not_found(instance: RunningInstance) -> None:
 def test_another_client_s_message_is_not_found(instance: RunningInstance) -> None:
     message_id, request_id = call(instance)
     assert told(download(instance, client=WITHOUT_RIGHT, queryId=message_id)) == NOT_FOUND
-    assert told(download(instance, client="QROO/MUN/BENITO-JUAREZ", queryId=message_id)) == NOT_FOUND
+    for foreign in ("QROO/MUN/BENITO-JUAREZ", "QROO/EST/SSP/vehiculos"):
+        status, text = told(download(instance, client=foreign, queryId=message_id))
+        assert (status, text) == (401, f"{foreign} is not registered on this gateway")
     assert told(download(instance, queryId=message_id, requestId=f"{request_id}0")) == NOT_FOUND
 
 

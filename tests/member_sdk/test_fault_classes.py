@@ -5,6 +5,7 @@ from member_sdk import GatewayFault, InvalidRequest
 from member_sdk.faults import read_fault
 
 WITHOUT_A_CLASS = {
+    "answer-not-judged",
     "catalogue-missing",
     "catalogue-expired",
     "catalogue-malformed",
