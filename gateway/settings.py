@@ -134,7 +134,7 @@ class Limits(Settings):
         default=64 * 1024, ge=4096, le=1024**2, description="Longest head: request line or status, with all headers."
     )
     max_concurrent_per_peer: int = Field(
-        default=64, ge=1, description="How many requests of one peer gateway are in work at the same time."
+        default=256, ge=1, description="How many requests of one peer gateway are in work at the same time."
     )
     max_concurrent_client: int = Field(
         default=256, ge=1, description="How many calls of information systems are in work at the same time."
