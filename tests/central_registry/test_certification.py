@@ -199,3 +199,12 @@ def test_a_refused_request_leaves_no_trace_among_the_certificates(administration
 def test_the_certificate_points_at_the_status_responder(administration: Administration) -> None:
     extension = issue_signing(administration).extensions.get_extension_for_class(x509.AuthorityInformationAccess)
     assert [each.access_location.value for each in extension.value] == ["http://127.0.0.1:8888/"]
+
+
+def test_a_signing_certificate_is_for_a_key_that_messages_are_signed_with(administration: Administration) -> None:
+    request = signing_request(new_key("ec-p384"))
+    with pytest.raises(CertificationError) as caught:
+        administration.issue(request, make_order(Kind.SIGNING, SERVER, MEMBER))
+    assert caught.value.reason == "request-key-unfit"
+    for_tls = administration.issue(request, make_order(Kind.AUTHENTICATION, SERVER, None))
+    assert server_of(for_tls) == SERVER

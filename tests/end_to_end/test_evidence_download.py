@@ -230,3 +230,11 @@ def test_a_setting_switches_both_off(instance: RunningInstance) -> None:
         # Calls go on.
         assert instance.call().status_code == 200
     assert len(files_in(download(instance, queryId=message_id))) == 2
+
+
+def test_of_an_id_that_was_used_very_often_one_call_is_found_by_its_request_id(instance: RunningInstance) -> None:
+    calls = [call(instance, "used by a batch") for _ in range(11)]
+    many = told(download(instance, queryId="used by a batch"))
+    assert many == (400, "more than 20 messages have this id; add requestId to name one call")
+    oldest = download(instance, queryId="used by a batch", requestId=calls[0][1])
+    assert len(files_in(oldest)) == 2

@@ -144,3 +144,9 @@ def test_what_is_no_evidence_is_told(
     with pytest.raises(EvidenceUnavailable) as caught:
         gateway.evidence("m1")
     assert caught.value.reason == reason
+
+
+def test_evidence_of_another_message_id_is_told(exchange: Exchange) -> None:
+    verdict = Evidence("the-one-i-asked-for", exchange.request, exchange.answer).verify(exchange.anchor)
+    assert not verdict.valid
+    assert verdict.reason == "evidence-message-id"

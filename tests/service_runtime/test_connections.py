@@ -315,3 +315,15 @@ def test_http_1_0_is_answered_and_closed(serving: Any, recorder: Recorder) -> No
     with serving(systems), connect(systems) as connection:
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert read_all(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_crowd_of_offers_to_upgrade_is_refused(serving: Any, recorder: Recorder) -> None:
+    """Each costs a copy of all that came after it, so thousands in one piece would hold everybody up."""
+    systems = listener(recorder)
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    started = time.monotonic()
+    with serving(systems), connect(systems) as connection:
+        connection.sendall(request * 500)
+        assert b"HTTP/1.1 200" not in read_all(connection)[4096:]
+    assert time.monotonic() - started < 5
+    assert len(recorder.scopes) < 50

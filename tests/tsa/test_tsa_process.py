@@ -56,19 +56,19 @@ def test_a_request_gets_a_token_that_chains_to_the_root(authority: RunningTsa) -
     assert found.policy == DEFAULT_POLICY
     assert found.nonce == nonce
     assert found.accuracy_seconds == 1
-    assert found.intermediates == ()
+    assert found.intermediates == (PKI.issuing.certificate,)
     assert kind_of(found.certificate) is Kind.TSA
-    issuing = check_chain(found.certificate, [PKI.issuing.certificate], PKI.root.certificate, found.time)
+    issuing = check_chain(found.certificate, found.intermediates, PKI.root.certificate, found.time)
     assert issuing == PKI.issuing.certificate
 
 
 def test_settings_choose_policy_accuracy_and_enclosed_chain(tmp_path: Path) -> None:
-    more = 'enclose_chain = true\n[tokens]\npolicy = "2.999.5"\naccuracy_seconds = 3\n'
+    more = 'enclose_chain = false\n[tokens]\npolicy = "2.999.5"\naccuracy_seconds = 3\n'
     with RunningTsa(write_settings(tmp_path, PKI.tsa, more=more)) as running:
         answer = running.post(make_request(IMPRINT, 1))
     found = read_token(read_response(answer.content, imprint=IMPRINT, nonce=1), IMPRINT)
     assert (found.policy, found.accuracy_seconds) == ("2.999.5", 3)
-    assert found.intermediates == (PKI.issuing.certificate,)
+    assert found.intermediates == ()
 
 
 @pytest.mark.parametrize("oid", [SHA256_OID, SHA384_OID, SHA512_OID])

@@ -174,7 +174,7 @@ def _status(scene: Scene) -> Iterator[Case]:
         ("unknown", "it says unknown", usual.status(status="unknown"), "certificate-unknown"),
         ("of-another-certificate", "it is about another certificate", about_another, "status-other-certificate"),
         ("not-an-answer", "it is something else", b"\x30\x00", "status-malformed"),
-        ("try-later", "the responder only said to try later", no_answer(), "status-unavailable"),
+        ("try-later", "the responder only said to try later", no_answer(), "status-malformed"),
         ("changed", "one bit of its signature differs", flipped(status, at), "status-invalid"),
         ("trailing-byte", "there is a byte after it", status + b"\0", "status-malformed"),
     ):
