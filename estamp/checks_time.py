@@ -8,12 +8,12 @@ import hashlib
 from typing import Final
 
 from estamp import certificate_memory
-from estamp.certificate_memory import fingerprint, instance_of, kind_of, load_certificate
+from estamp.certificate_memory import fingerprint, instance_of, kind_of, load_certificate, read_status
 from estamp.certificates import Kind
 from estamp.errors import CertificateError, SignatureError, StatusError, TimestampError
 from estamp.reading import NotChecked, Reading, iso
 from estamp.signature import signature_value_element
-from estamp.status import EIGHT_HOURS, CertificateStatus, read_answer
+from estamp.status import EIGHT_HOURS, CertificateStatus
 from estamp.timestamp import read_token
 
 STATUS_BEFORE_TIMESTAMP: Final = "status-before-timestamp"
@@ -109,7 +109,7 @@ def check_status(reading: Reading) -> str:
     assert reading.issuing is not None
     fields = reading.signature
     try:
-        status = read_answer(fields.status, fields.certificate, reading.issuing, nonce=None)
+        status = read_status(fields.status, fields.certificate, reading.issuing)
     except StatusError as error:
         # A responder's "try later" is an answer to whoever asked; in a container it is no status at all.
         reason = "status-malformed" if error.reason == "status-unavailable" else error.reason

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import structlog
 
-from estamp.certificates import fingerprint
+from estamp.certificate_memory import fingerprint
 from estamp.container import Entry
 from estamp.errors import EstampError, TimestampError
 from estamp.stamp import PreparedStamp, Signer, prepare

@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import structlog
 
-from estamp.certificates import fingerprint
+from estamp.certificate_memory import fingerprint
 from estamp.errors import EstampError, StatusError
 from estamp.stamp import Signer
 from estamp.status import CertificateStatus, StatusAnswer, make_request, read_answer

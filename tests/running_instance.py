@@ -4,14 +4,17 @@ The fixture `instance` is shared by a test run's modules; whoever stops or chang
 uses `own_instance`. The keys of all parties lie in its folder, so a test can be any of them, also a hostile one.
 """
 
+import io
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ import httpx
 import pytest
 
 from estamp.anchor import TrustAnchor
+from estamp.catalogue import Catalogue
+from estamp.verification import Policy, verify_catalogue
 from xacbe.demo_files import CLIENT, SERVICE, WITHOUT_RIGHT
 from xacbe.demo_ports import CONSUMER, PROVIDER, Ports, PortTakenError
 from xacbe.demo_processes import Process, Processes
@@ -120,6 +125,15 @@ class RunningInstance:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
+
+    def catalogue_of(self, gateway: str) -> Catalogue:
+        """The catalogue by which a gateway decides, as it tells its information systems."""
+        download = httpx.get(f"{self.url(gateway)}/verificationconf", trust_env=False).raise_for_status().content
+        with zipfile.ZipFile(io.BytesIO(download)) as archive:
+            container = archive.read("catalogue.asice")
+        _, catalogue = verify_catalogue(container, self.anchor, Policy(datetime.now(UTC)))
+        assert catalogue is not None
+        return catalogue
 
     def registry(self, command: str, *arguments: str | Path) -> str:
         """`xacbe registry COMMAND … --config` of this instance."""

@@ -11,5 +11,6 @@ module                    where               what
 ``s6_hand_over``          consumer gateway    answer verified, tied to its request, committed, handed over
 ========================  ==================  =======================================================================
 
+``request_entry`` makes the entry of a request in the query log, for both gateways.
 ``gateway.information_systems`` drives steps 1, 2 and 6, ``gateway.peer_requests`` steps 3 to 5.
 """

@@ -1,18 +1,17 @@
 """Step 2, at the consumer gateway: find the provider, stamp the request, commit it, send it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from estamp.catalogue import Catalogue, Server
-from estamp.certificates import fingerprint
+from estamp.certificate_memory import fingerprint
 from estamp.identifiers import ClientId, ServerId
 from estamp.message import Direction, entries
 from estamp.stamp import Signer
 from gateway.errors import QueryLogError
 from gateway.faults import Fault, Place
-from gateway.log_entries import Direction as LogDirection
 from gateway.log_entries import LogEntry, Side
 from gateway.parts import Parts
+from gateway.way.request_entry import request_entry
 from gateway.way.s1_accept import Call
 from service_runtime.errors import StampingError
 
@@ -24,6 +23,7 @@ class Sent:
     """A request that is in the query log and was sent: to whom, and the container that came back."""
 
     server: Server
+    entry: LogEntry
     entry_id: int
     answer: bytes
 
@@ -32,15 +32,20 @@ async def send(call: Call, parts: Parts) -> Sent:
     """Stamp, commit and send; raises Fault, with the request's log entry in ``linked_entry`` once there is one."""
     catalogue = parts.catalogue.current(_HERE)
     signer = _signer(call.client, catalogue, parts)
-    server = _route(call, catalogue)
+    _route(call, catalogue)
     try:
         container = await parts.stamper.stamp(
             entries(Direction.REQUEST, call.head_bytes, call.body, call.head.get("content-type")), signer
         )
     except StampingError as error:
         raise Fault.of_stamping(error, _HERE) from None
+    # Stamping took its time, and the newest catalogue decides.
+    server = _route(call, parts.catalogue.current(_HERE))
+    entry = request_entry(
+        Side.CONSUMER, call.head, call.client, call.service, server.id, signer.certificate, container, parts
+    )
     try:
-        claim = await parts.log.record_request(_entry(call, server, signer, container, parts))
+        claim = await parts.log.record_request(entry)
     except QueryLogError as error:
         raise Fault.of_log(error, _HERE) from None
     try:
@@ -48,7 +53,7 @@ async def send(call: Call, parts: Parts) -> Sent:
     except Fault as fault:
         fault.linked_entry = claim.entry_id
         raise
-    return Sent(server, claim.entry_id, answer)
+    return Sent(server, entry, claim.entry_id, answer)
 
 
 def _signer(client: ClientId, catalogue: Catalogue, parts: Parts) -> Signer:
@@ -94,23 +99,3 @@ def _route(call: Call, catalogue: Catalogue) -> Server:
 def _owner_stands(server: Server, catalogue: Catalogue) -> bool:
     owner = catalogue.member(ServerId.parse(server.id).owner)
     return owner is not None and not owner.suspended
-
-
-def _entry(call: Call, server: Server, signer: Signer, container: bytes, parts: Parts) -> LogEntry:
-    return LogEntry(
-        at=datetime.now(UTC),
-        instance=call.client.instance,
-        side=Side.CONSUMER,
-        direction=LogDirection.REQUEST,
-        client=str(call.client),
-        service=str(call.service),
-        message_id=call.message_id,
-        request_id=call.request_id,
-        security_server=str(parts.identity.server),
-        peer_server=server.id,
-        signer_fingerprint=fingerprint(signer.certificate),
-        container=container,
-        user_id=call.head.get("x-road-userid"),
-        issue=call.head.get("x-road-issue"),
-        represented_party=call.head.get("x-road-represented-party"),
-    )

@@ -5,21 +5,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from estamp.catalogue import Catalogue, Server
-from estamp.certificates import Kind, fingerprint, kind_of, load_certificate, server_of
+from estamp.certificate_memory import fingerprint, kind_of, load_certificate, server_of
+from estamp.certificates import Kind
 from estamp.container import MEDIA_TYPE
 from estamp.errors import CertificateError
 from estamp.identifiers import ClientId, MemberId
 from estamp.message import Direction, RequestHead, request_hash
-from estamp.verdict import Verdict
 from estamp.verification import Policy, verify
 from gateway.asgi_body import header, read_body
 from gateway.errors import QueryLogError
 from gateway.faults import Fault, Place
 from gateway.log_entries import Claim, ClaimOutcome, LogEntry, Side
-from gateway.log_entries import Direction as LogDirection
 from gateway.parts import Parts
 from gateway.peer_client import PEER_PATH, WIRE_HEADER, WIRE_VERSION
 from gateway.target import Target, read_target
+from gateway.way.request_entry import request_entry
 
 _HERE = Place.PROVIDER
 
@@ -114,7 +114,9 @@ def examine(container: bytes, peer: Server, catalogue: Catalogue, parts: Parts) 
         body=found.body,
         client=client,
         target=target,
-        entry=_entry(verdict, client, target, peer, container, parts),
+        entry=request_entry(
+            Side.PROVIDER, found.head, client, target.service, peer.id, found.certificate, container, parts
+        ),
     )
 
 
@@ -145,28 +147,3 @@ async def claim(received: Received, parts: Parts) -> Claim:
     if outcome.outcome is ClaimOutcome.SAME and outcome.answer is None:
         raise Fault("outcome-unknown", "This very request was accepted before; its answer is not known yet.", _HERE)
     return outcome
-
-
-def _entry(
-    verdict: Verdict, client: ClientId, target: Target, peer: Server, container: bytes, parts: Parts
-) -> LogEntry:
-    head, certificate = verdict.findings.head, verdict.findings.certificate
-    assert head is not None
-    assert certificate is not None
-    return LogEntry(
-        at=datetime.now(UTC),
-        instance=client.instance,
-        side=Side.PROVIDER,
-        direction=LogDirection.REQUEST,
-        client=str(client),
-        service=str(target.service),
-        message_id=head.get("x-road-id") or "",
-        request_id=head.get("x-road-request-id") or "",
-        security_server=str(parts.identity.server),
-        peer_server=peer.id,
-        signer_fingerprint=fingerprint(certificate),
-        container=container,
-        user_id=head.get("x-road-userid"),
-        issue=head.get("x-road-issue"),
-        represented_party=head.get("x-road-represented-party"),
-    )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from estamp.certificates import fingerprint
+from estamp.certificate_memory import fingerprint
 from estamp.errors import EstampError, HeadError
 from estamp.message import AnswerHead, Direction, Headers, entries, header_values
 from gateway.errors import QueryLogError

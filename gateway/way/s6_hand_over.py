@@ -1,16 +1,15 @@
 """Step 6, at the consumer gateway: the answer is verified, tied to its request and committed before anyone sees it."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from estamp.certificates import fingerprint
+from estamp.certificate_memory import fingerprint
 from estamp.message import AnswerHead, Direction, request_hash
 from estamp.verification import Policy, verify
 from gateway.errors import QueryLogError
 from gateway.faults import ERROR_HEADER, Fault, Place, is_fault_type
 from gateway.log_entries import Direction as LogDirection
-from gateway.log_entries import LogEntry, Side
 from gateway.parts import Parts
 from gateway.way.s1_accept import Call
 from gateway.way.s2_send import Sent
@@ -79,22 +78,12 @@ async def _checked(call: Call, sent: Sent, parts: Parts) -> Answer:
     fault_type = found.head.get(ERROR_HEADER)
     if fault_type is not None and not is_fault_type(fault_type):
         raise Fault("answer-inconsistent", f"The answer's {ERROR_HEADER} is no fault of the protocol.", _HERE)
-    entry = LogEntry(
+    entry = replace(
+        sent.entry,
         at=datetime.now(UTC),
-        instance=call.client.instance,
-        side=Side.CONSUMER,
         direction=LogDirection.ANSWER,
-        client=str(call.client),
-        service=str(call.service),
-        message_id=call.message_id,
-        request_id=call.request_id,
-        security_server=str(parts.identity.server),
-        peer_server=sent.server.id,
         signer_fingerprint=fingerprint(found.certificate),
         container=sent.answer,
-        user_id=call.head.get("x-road-userid"),
-        issue=call.head.get("x-road-issue"),
-        represented_party=call.head.get("x-road-represented-party"),
         status_code=found.head.status,
         fault_type=fault_type,
         fault_reason=_reason(found.body) if fault_type else None,

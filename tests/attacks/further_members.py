@@ -9,10 +9,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from estamp.catalogue import CATALOGUE_ENTRY, Catalogue
+from estamp.catalogue import Catalogue
 from estamp.identifiers import MemberId
 from tests.attacks.instance_keys import InstanceKeys
-from tests.breaking import entry_of
 from tests.pki import Credential, new_key
 from tests.running_instance import CONSUMER, PROVIDER, RunningInstance, until
 from xacbe.main import run
@@ -86,12 +85,7 @@ class FurtherMembers:
 
     def catalogue_of(self, gateway: str) -> Catalogue:
         """The catalogue that a gateway works by."""
-        log = self._instance.folder / "logs" / f"{gateway.replace(' ', '-')}.log"
-        kept = (self._instance.state_of(gateway) / "catalogue.asice").read_bytes()
-        catalogue = Catalogue.load(entry_of(kept, CATALOGUE_ENTRY))
-        # It is on disk a moment before it counts.
-        until(lambda: f'"version": {catalogue.version},' in log.read_text(encoding="utf-8"))
-        return catalogue
+        return self._instance.catalogue_of(gateway)
 
     def registry(self, command: str, *arguments: str | Path) -> str:
         """`xacbe registry COMMAND`, in this process, which saves each its start."""

@@ -17,7 +17,7 @@ MEMBER = "QROO/MUN/BENITO-JUAREZ"
 TAKEN_OVER_SECONDS = 4.0
 """The gateway looks once a second; the rest is for a busy machine."""
 
-REFUSED_IN_TLS = r"(?i)disconnected|alert|EOF occurred"
+REFUSED_IN_TLS = r"(?i)disconnected|alert|EOF"
 """What a client is told whose handshake the gateway ends; with uvloop the connection closes without an alert."""
 
 PATROL_CARS, WHOLE_MEMBER, AUTHORITY = (

@@ -1,9 +1,7 @@
 """What the tests of faults set up and ask in many places: services, evidence, gateways started in other ways."""
 
-import io
 import sys
 import threading
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,8 +9,7 @@ from typing import Any
 
 import httpx
 
-from estamp.catalogue import Catalogue
-from estamp.verification import Policy, verify, verify_catalogue
+from estamp.verification import Policy, verify
 from service_runtime.tls import Identity, client_context
 from tests.faults.counting_service import CountingService
 from tests.running_instance import CLIENT, CONSUMER, PROVIDER, READY_SECONDS, RunningInstance, until
@@ -133,26 +130,16 @@ def resend(instance: RunningInstance, container: bytes) -> httpx.Response:
     )
 
 
-def catalogue_of(instance: RunningInstance, gateway: str) -> Catalogue:
-    """The catalogue by which a gateway decides, as it tells its information systems."""
-    download = httpx.get(f"{instance.url(gateway)}/verificationconf", trust_env=False).raise_for_status().content
-    with zipfile.ZipFile(io.BytesIO(download)) as archive:
-        container = archive.read("catalogue.asice")
-    _, catalogue = verify_catalogue(container, instance.anchor, Policy(datetime.now(UTC)))
-    assert catalogue is not None
-    return catalogue
-
-
 def publish_another(instance: RunningInstance) -> None:
     """Have the registry publish two more catalogues, the last with what is in force now; wait for both gateways."""
     members = instance.folder / "registry" / "members.toml"
     renamed = members.with_name("members-renamed.toml")
     renamed.write_text(members.read_text(encoding="utf-8").replace("Patrol cars", "Patrol"), encoding="utf-8")
     for file in (renamed, members):
-        version = catalogue_of(instance, CONSUMER).version
+        version = instance.catalogue_of(CONSUMER).version
         instance.registry("apply", file)
         for gateway in (CONSUMER, PROVIDER):
-            until(lambda gateway=gateway, version=version: catalogue_of(instance, gateway).version > version)  # type: ignore[misc]
+            until(lambda gateway=gateway, version=version: instance.catalogue_of(gateway).version > version)  # type: ignore[misc]
 
 
 def log_of(instance: RunningInstance, name: str) -> str:

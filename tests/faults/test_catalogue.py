@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.arrangement import catalogue_of, publish_another, restart, told, until_logged
+from tests.faults.arrangement import publish_another, restart, told, until_logged
 from tests.faults.forgery import FalseRegistry, signer_of_gateway, stamped_catalogue
 from tests.running_instance import CONSUMER, PROVIDER, RunningInstance, until
 
@@ -24,7 +24,7 @@ def test_without_a_registry_calls_go_on_also_after_a_restart(instance: RunningIn
 @pytest.mark.parametrize("gateway", GATEWAYS)
 def test_expired_catalogue_is_worked_with_no_longer(instance: RunningInstance, gateway: str, tmp_path: Path) -> None:
     publish_another(instance)
-    current = catalogue_of(instance, gateway)
+    current = instance.catalogue_of(gateway)
     # Older than what the registry has, so that its own replaces it later.
     expired = current.model_copy(
         update={"version": current.version - 1, "expires_at": datetime.now(UTC) - timedelta(seconds=1)}
@@ -38,14 +38,14 @@ def test_expired_catalogue_is_worked_with_no_longer(instance: RunningInstance, g
         answer = instance.call()
         assert told(answer) == (OUTDATED[gateway], "catalogue-expired", gateway)
         assert instance.refusals(gateway, "reason = 'catalogue-expired'")
-    until(lambda: catalogue_of(instance, gateway).version >= current.version)
+    until(lambda: instance.catalogue_of(gateway).version >= current.version)
     assert instance.call().status_code == 200
     restart(instance, gateway)
 
 
 def test_older_expired_and_foreign_catalogues_are_not_taken_over(instance: RunningInstance, tmp_path: Path) -> None:
     publish_another(instance)
-    current = catalogue_of(instance, CONSUMER)
+    current = instance.catalogue_of(CONSUMER)
     kept = {gateway: (instance.state_of(gateway) / "catalogue.asice").read_bytes() for gateway in GATEWAYS}
     nobody = current.model_copy(update={"members": (), "version": current.version + 1})
     past = datetime.now(UTC) - timedelta(seconds=1)
@@ -69,14 +69,14 @@ def test_older_expired_and_foreign_catalogues_are_not_taken_over(instance: Runni
             registry.offer = offer
             for gateway in GATEWAYS:
                 until_logged(instance, gateway, reason)
-                assert catalogue_of(instance, gateway) == current
+                assert instance.catalogue_of(gateway) == current
         assert instance.call().status_code == 200
 
         # The same server is believed once it offers what the registry could: it was not its TLS that was refused.
         newer = current.model_copy(update={"version": current.version + 1})
         registry.offer = stamped_catalogue(instance, newer, tmp_path)
         for gateway in GATEWAYS:
-            until(lambda gateway=gateway: catalogue_of(instance, gateway) == newer)  # type: ignore[misc]
+            until(lambda gateway=gateway: instance.catalogue_of(gateway) == newer)  # type: ignore[misc]
     for gateway in GATEWAYS:
         # Back to what the registry published last, for those who use the instance next.
         instance.stop(gateway)
