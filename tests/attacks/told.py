@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 _LEAKS = re.compile(
-    rb"Traceback|File \"|\.py\b|site-packages|/tmp/|/home/|/work/|\bline \d+|127\.0\.0\.1|localhost|<[a-z_.]+ object at"
+    rb"Traceback|File \"|\.py\b|site-packages|/tmp/|/home/|/root/|\bline \d+|127\.0\.0\.1|localhost|<[a-z_.]+ object at"
 )
 _MEMBERS = {"type", "message", "detail", "place", "reason", "advice", "retryable"}
 
