@@ -4,7 +4,7 @@ One function per kind of certificate; nothing here knows files, the database or 
 stands in its one subject alternative name URI and its usages (:mod:`estamp.certificates` reads them back); the
 subject is for people.
 
-Lifetimes are those of DESIGN 5, and a certificate never outlives its issuer. An OCSP responder's certificate lives two
+Lifetimes are constants below, and a certificate never outlives its issuer. An OCSP responder's certificate lives two
 years only: it carries id-pkix-ocsp-nocheck, so a stolen key can be stopped by nothing but the certificate's end, and
 it is renewed in the same round as the signing certificates whose status it tells.
 """
