@@ -29,7 +29,7 @@ def provider_services(instance: RunningInstance, counting: CountingService, nobo
     original = (instance.state_of(PROVIDER).parent / "services.toml").read_text(encoding="utf-8")
     services = (
         (COUNTING, counting.url, 20.0),
-        (IMPATIENT, counting.url, 0.5),
+        (IMPATIENT, counting.url, 2.0),
         (UNREACHABLE, f"http://127.0.0.1:{nobody}", 5.0),
     )
     return original + "".join(

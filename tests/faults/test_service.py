@@ -19,7 +19,7 @@ INVALID = "Server.ServerProxy.ServiceFailed.InvalidResponse"
     ("service", "path", "fault_type", "reason", "reached"),
     [
         pytest.param(UNREACHABLE, "now/1", NETWORK, "service-unreachable", 0, id="down"),
-        pytest.param(IMPATIENT, "after/1500/1", NETWORK, "service-timeout", 1, id="slow"),
+        pytest.param(IMPATIENT, "after/4000/1", NETWORK, "service-timeout", 1, id="slow"),
         pytest.param(COUNTING, "half/1", BROKE_OFF, "service-broke-off", 1, id="closes mid-answer"),
         pytest.param(COUNTING, "silent/1", BROKE_OFF, "service-broke-off", 1, id="closes without an answer"),
         pytest.param(COUNTING, "garbage/1", INVALID, "service-answer-malformed", 1, id="garbage"),
