@@ -91,10 +91,13 @@ class FeedCopy:
         if feed != self._feed:
             self._is_on_disk = False
             self._hold(feed)
-        self._confirmed_at = min(feed.produced_at, now)
-        if not self._is_on_disk:
-            write_atomically(self._file, data)
-            self._is_on_disk = True
+        try:
+            if not self._is_on_disk:
+                write_atomically(self._file, data)
+                self._is_on_disk = True
+        finally:
+            # Last, so that whoever sees the responder ready finds the copy on disk, unless the disk does not take it.
+            self._confirmed_at = min(feed.produced_at, now)
         return is_new
 
     def age(self, now: datetime) -> timedelta | None:
