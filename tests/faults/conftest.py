@@ -31,9 +31,9 @@ def offered(instance: RunningInstance, counting: CountingService) -> Iterator[Ru
 
 
 def wait_until_offered(instance: RunningInstance) -> None:
-    """Wait until the provider's gateway took over what was applied."""
-    for service in (COUNTING, IMPATIENT, UNREACHABLE):
-        until(lambda service=service: reason_of(instance, service) != "service-unknown")  # type: ignore[misc]
+    """Wait until the provider's gateway took over what was applied, and not what the module before had applied."""
+    for service, reason in ((COUNTING, None), (IMPATIENT, None), (UNREACHABLE, "service-unreachable")):
+        until(lambda service=service, reason=reason: reason_of(instance, service) == reason)  # type: ignore[misc]
 
 
 def reason_of(instance: RunningInstance, service: str) -> str | None:
