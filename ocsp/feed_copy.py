@@ -23,7 +23,7 @@ class _Record:
 class Finding:
     """What the copy says of a serial number: whether it was ever issued, and its revocation, if there is one.
 
-    `known_at` is when the registry last confirmed it.
+    `known_at` is when the registry signed the feed that says so.
     """
 
     issued: bool
@@ -101,7 +101,7 @@ class FeedCopy:
         return is_new
 
     def age(self, now: datetime) -> timedelta | None:
-        """How long ago the registry last confirmed the copy; None when there is none."""
+        """How long ago the registry signed the copy; None when there is none."""
         return None if self._confirmed_at is None else now - self._confirmed_at
 
     def find(self, authority: str, serial: int, now: datetime) -> Finding:
